@@ -1,0 +1,215 @@
+//! Files and their versions: the customer's thing over time, and one immutable set of uploaded bytes.
+
+use serde::{Deserialize, Serialize};
+
+use super::dimensions::Dimensions;
+use super::format::SourceFormat;
+use super::ids::{FileId, FileVersionId, Sha256Digest, Tenant};
+use super::lane::Lane;
+use super::preset::{PresetName, RecipeHash};
+use super::representation::Representation;
+use super::source::{Access, DeclaredFacts, SourceLocation};
+
+/// A moment of the database's clock, in milliseconds since 1970-01-01T00:00:00Z.
+pub type UnixMillis = i64;
+
+/// What a source shows, learned in the render child from its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureFacts {
+    /// Found by content.
+    pub format: SourceFormat,
+    /// Of page 1, with the orientation applied.
+    pub dimensions: Dimensions,
+    /// At least 1; an animation has one page.
+    pub pages: u32,
+}
+
+/// What we counted ourselves while reading a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteFacts {
+    /// Length in bytes.
+    pub length_bytes: u64,
+    /// SHA-256 of the bytes.
+    pub sha256: Sha256Digest,
+}
+
+/// The customer's thing over time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Ours.
+    pub id: FileId,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// The producer's own name for it, or `s3://bucket/key`; unique in the tenant.
+    pub identity: String,
+    /// The name people know it by.
+    pub name: String,
+    /// Folder id or issue key, when the producer said one.
+    pub parent: Option<String>,
+    /// Who may see it; `None`: operators only.
+    pub access: Option<Access>,
+    /// How many versions came before the current one; Box's `etag` and `sequence_id`.
+    pub generation: u32,
+    /// The version that the file shows now.
+    pub current_version: FileVersionId,
+    /// When it was registered.
+    pub created_at: UnixMillis,
+    /// When its current version was registered.
+    pub modified_at: UnixMillis,
+}
+
+/// One immutable set of uploaded bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileVersion {
+    /// Ours.
+    pub id: FileVersionId,
+    /// The file that it is a version of.
+    pub file_id: FileId,
+    /// The producer's name for the version: its `version_id`, else `sequence`, else `etag`, else our digest.
+    pub identity: VersionIdentity,
+    /// Where the bytes are.
+    pub source: SourceLocation,
+    /// The file's name when this version came.
+    pub name: String,
+    /// What the producer said of the bytes.
+    pub declared: DeclaredFacts,
+    /// SHA-1 in hex, known for uploads through our API; Box clients compare it.
+    pub sha1: Option<String>,
+    /// What we counted; known once the source was read.
+    pub bytes: Option<ByteFacts>,
+    /// What the source shows; known once the header was read, never for an unsupported format.
+    pub picture: Option<PictureFacts>,
+    /// When it was registered.
+    pub created_at: UnixMillis,
+}
+
+impl FileVersion {
+    /// The format found by content, else the one that the name or the declared type suggests.
+    pub fn known_or_declared_format(&self) -> Option<SourceFormat> {
+        self.picture
+            .map(|picture| picture.format)
+            .or_else(|| SourceFormat::declared(&self.name, self.declared.content_type.as_deref()))
+    }
+}
+
+/// What tells one version of a file from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionIdentity {
+    /// By the producer: its `version_id`, else `sequence`, else `etag`, each with a prefix that tells which.
+    Named(String),
+    /// The producer named none: our digest will tell, once the source was read.
+    ByDigest(Option<Sha256Digest>),
+}
+
+/// How versions of one file are ordered, whatever the order of arrival: by the producer's sequence where both have
+/// one, else by when they occurred where both say so, else by arrival.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VersionOrder {
+    /// Compared as text after [`normal_sequence`].
+    pub sequence: Option<String>,
+    /// As the producer says, in milliseconds.
+    pub occurred_at: Option<UnixMillis>,
+}
+
+impl VersionOrder {
+    /// Whether the version that arrived later than `earlier` is also the newer one.
+    pub fn supersedes(&self, earlier: &Self) -> bool {
+        match (&self.sequence, &earlier.sequence) {
+            (Some(new), Some(old)) if new != old => return new > old,
+            _ => {}
+        }
+        match (self.occurred_at, earlier.occurred_at) {
+            (Some(new), Some(old)) => new >= old,
+            _ => true,
+        }
+    }
+}
+
+/// Makes sequences comparable as text: decimal numbers are padded to 20 digits on the left. S3 sequencers (hex) are
+/// compared by the S3 rule: the shorter one is padded with zeros on the right, here to 64.
+pub fn normal_sequence(sequence: &str) -> String {
+    let digits = !sequence.is_empty() && sequence.len() <= 20 && sequence.bytes().all(|b| b.is_ascii_digit());
+    if digits { format!("n{sequence:0>20}") } else { format!("s{:0<64}", sequence.to_ascii_uppercase()) }
+}
+
+/// One preset that a file version should have, with the recipe it is to be made by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which preset.
+    pub preset: PresetName,
+    /// The recipe in force now.
+    pub recipe: RecipeHash,
+}
+
+/// Everything that intake knows of a new file version; the store makes rows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFileVersion {
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// The file's identity within the tenant.
+    pub file_identity: String,
+    /// The version's identity within the file.
+    pub version_identity: VersionIdentity,
+    /// Where it stands among the file's versions.
+    pub order: VersionOrder,
+    /// The file's name.
+    pub name: String,
+    /// Folder id or issue key.
+    pub parent: Option<String>,
+    /// Who may see it; `None`: operators only.
+    pub access: Option<Access>,
+    /// Where the bytes are.
+    pub source: SourceLocation,
+    /// What the producer says of them.
+    pub declared: DeclaredFacts,
+    /// SHA-1 in hex, when we counted it while storing the upload.
+    pub sha1: Option<String>,
+    /// What we counted while storing the upload.
+    pub bytes: Option<ByteFacts>,
+    /// The lane of its wakes.
+    pub lane: Lane,
+    /// The rows to make `pending`.
+    pub wanted: Vec<Wanted>,
+}
+
+/// A file with one of its versions and that version's rows: all that any answer is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileState {
+    /// The file.
+    pub file: File,
+    /// The version asked for, or the current one.
+    pub version: FileVersion,
+    /// Its rows, in no particular order; an absent row is the state `none`.
+    pub representations: Vec<Representation>,
+}
+
+impl FileState {
+    /// The row of this preset; `None` is the state `none`.
+    pub fn representation(&self, preset: &PresetName) -> Option<&Representation> {
+        self.representations.iter().find(|row| row.preset == *preset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(sequence: Option<&str>, occurred_at: Option<i64>) -> VersionOrder {
+        VersionOrder { sequence: sequence.map(normal_sequence), occurred_at }
+    }
+
+    #[test]
+    fn the_producers_sequence_decides_before_time_and_arrival() {
+        assert!(order(Some("10"), Some(1)).supersedes(&order(Some("9"), Some(2))));
+        assert!(!order(Some("9"), Some(2)).supersedes(&order(Some("10"), Some(1))));
+        assert!(!order(None, Some(1)).supersedes(&order(Some("1"), Some(2))));
+        assert!(order(None, None).supersedes(&order(Some("1"), Some(2))));
+    }
+
+    #[test]
+    fn s3_sequencers_of_different_length_are_padded_on_the_right() {
+        // AWS: "the event with the greater hexadecimal value occurred later", the shorter padded with zeros.
+        assert!(normal_sequence("0055AED6DCD90281E6") > normal_sequence("0055AED6DCD90281E5"));
+        assert!(normal_sequence("0055aed6dcd90281e5ff") > normal_sequence("0055AED6DCD90281E5"));
+    }
+}

@@ -1,0 +1,136 @@
+//! The closed tables of source formats that we render and of output formats that we write.
+
+use serde::{Deserialize, Serialize};
+
+/// A format that sources may have. Found by content; a name or declared type is only ever a hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceFormat {
+    /// JPEG, ITU-T T.81.
+    Jpeg,
+    /// PNG and the first frame of APNG, W3C PNG third edition.
+    Png,
+    /// GIF87a and GIF89a.
+    Gif,
+    /// WebP, RFC 9649.
+    Webp,
+    /// TIFF 6.0.
+    Tiff,
+    /// Windows bitmap.
+    Bmp,
+}
+
+impl SourceFormat {
+    /// Every source format, in the order in which they are listed to people.
+    pub const ALL: [Self; 6] = [Self::Jpeg, Self::Png, Self::Gif, Self::Webp, Self::Tiff, Self::Bmp];
+
+    /// The name in configuration, metrics and our own API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::Png => "png",
+            Self::Gif => "gif",
+            Self::Webp => "webp",
+            Self::Tiff => "tiff",
+            Self::Bmp => "bmp",
+        }
+    }
+
+    /// The IANA media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Gif => "image/gif",
+            Self::Webp => "image/webp",
+            Self::Tiff => "image/tiff",
+            Self::Bmp => "image/bmp",
+        }
+    }
+
+    /// The file name extensions in use, lower case, the usual one first.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
+            Self::Png => &["png", "apng"],
+            Self::Gif => &["gif"],
+            Self::Webp => &["webp"],
+            Self::Tiff => &["tif", "tiff"],
+            Self::Bmp => &["bmp", "dib"],
+        }
+    }
+
+    /// The format with this [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// What a file name and a declared media type suggest, before the content was looked at. The name comes first:
+    /// clients that know nothing send `application/octet-stream`, but people keep extensions.
+    pub fn declared(file_name: &str, content_type: Option<&str>) -> Option<Self> {
+        let extension = file_name.rsplit_once('.').map(|(_, ext)| ext.to_ascii_lowercase());
+        let by_name = extension.and_then(|ext| Self::ALL.into_iter().find(|f| f.extensions().contains(&ext.as_str())));
+        by_name.or_else(|| {
+            let essence = content_type?.split(';').next()?.trim().to_ascii_lowercase();
+            Self::ALL.into_iter().find(|format| format.media_type() == essence)
+        })
+    }
+}
+
+/// A format that representations are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// JPEG; has no transparency, so a matte is put behind.
+    Jpg,
+    /// PNG.
+    Png,
+    /// WebP, lossy.
+    Webp,
+}
+
+impl OutputFormat {
+    /// Every output format.
+    pub const ALL: [Self; 3] = [Self::Jpg, Self::Png, Self::Webp];
+
+    /// The kind on the wire (Box's `representation` field), which is also the extension.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jpg => "jpg",
+            Self::Png => "png",
+            Self::Webp => "webp",
+        }
+    }
+
+    /// The IANA media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Webp => "image/webp",
+        }
+    }
+
+    /// The format with this [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_believed_before_the_declared_type() {
+        assert_eq!(SourceFormat::declared("a.JPEG", Some("image/png")), Some(SourceFormat::Jpeg));
+        assert_eq!(SourceFormat::declared("scan", Some("image/TIFF; x=1")), Some(SourceFormat::Tiff));
+        assert_eq!(SourceFormat::declared("letter.docx", Some("application/octet-stream")), None);
+    }
+
+    #[test]
+    fn names_round_trip() {
+        assert!(SourceFormat::ALL.iter().all(|f| SourceFormat::from_name(f.name()) == Some(*f)));
+        assert!(OutputFormat::ALL.iter().all(|f| OutputFormat::from_name(f.name()) == Some(*f)));
+    }
+}

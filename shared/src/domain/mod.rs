@@ -1,0 +1,16 @@
+//! The words of the product as types, in reading order; DESIGN's vocabulary is theirs.
+
+pub mod blob_key;
+pub mod dimensions;
+pub mod failure;
+pub mod file;
+pub mod format;
+pub mod hint;
+pub mod ids;
+pub mod lane;
+pub mod limits;
+pub mod plan;
+pub mod preset;
+pub mod representation;
+pub mod retry;
+pub mod source;

@@ -1,0 +1,78 @@
+//! Where a source lies: in our own blob store, or in a bucket that the configuration allows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::blob_key::BlobKey;
+use super::ids::Tenant;
+
+/// Where the bytes of a file version are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceLocation {
+    /// Uploaded through our API.
+    Uploaded(BlobKey),
+    /// Put into a bucket by somebody else and announced by an event.
+    Bucket {
+        /// The bucket's name, as the event names it.
+        bucket: String,
+        /// The object's key, decoded.
+        key: String,
+    },
+}
+
+impl SourceLocation {
+    /// `s3://bucket/key`, for people; an upload is named by its blob key.
+    pub fn display(&self) -> String {
+        match self {
+            Self::Uploaded(key) => key.to_string(),
+            Self::Bucket { bucket, key } => format!("s3://{bucket}/{key}"),
+        }
+    }
+}
+
+/// Who may see a file: all groups must hold, any rule in a group is enough (`[["user:1","group:staff"],["scope:x"]]`).
+pub type Access = Vec<Vec<String>>;
+
+/// What the configuration says of one allowed bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedBucket {
+    /// Whose files these are when the event does not say.
+    pub tenant: Tenant,
+    /// Who may see them when the event does not say; `None`: operators only.
+    pub default_access: Option<Access>,
+}
+
+/// The buckets that sources may come from; nothing else is ever fetched.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedBuckets(BTreeMap<String, AllowedBucket>);
+
+impl AllowedBuckets {
+    /// From pairs of bucket name and what the configuration says of it.
+    pub fn new(buckets: impl IntoIterator<Item = (String, AllowedBucket)>) -> Self {
+        Self(buckets.into_iter().collect())
+    }
+
+    /// What the configuration says of this bucket, if it is allowed.
+    pub fn get(&self, bucket: &str) -> Option<&AllowedBucket> {
+        self.0.get(bucket)
+    }
+
+    /// The allowed names, for messages to people.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+/// What a producer says of a source. Hints: only `sha256` is ever checked, and then by our own count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredFacts {
+    /// Length in bytes.
+    pub size: Option<u64>,
+    /// Media type.
+    pub content_type: Option<String>,
+    /// The store's entity tag, without quotes.
+    pub etag: Option<String>,
+    /// SHA-256 of the bytes; a version whose bytes differ ends as `digest_mismatch`.
+    pub sha256: Option<super::ids::Sha256Digest>,
+}

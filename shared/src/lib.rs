@@ -1,0 +1,18 @@
+//! The core of Thumbline: what the words mean, what may happen to them, and what the core needs from outside.
+//!
+//! It does no I/O and knows no runtime; it never reads the clock, the environment or randomness: they come in as
+//! arguments. Modules in reading order:
+//!
+//! - [`config`]: how a configuration section says what is wrong with it.
+//! - [`domain`]: files, presets, representations and their states, failures, retries, limits, hints, blob keys.
+//! - [`event`]: what producers send, told apart by content: bytes and headers in; event, ignore or reason out.
+//! - [`register`]: intake as a function: an event and the configured sources in, one file version to register out.
+//! - [`ports`]: the traits that databases, blob stores and queues implement in `shared/adapters`.
+//! - [`telemetry`]: the names of all metrics, in one place.
+
+pub mod config;
+pub mod domain;
+pub mod event;
+pub mod ports;
+pub mod register;
+pub mod telemetry;
