@@ -54,6 +54,8 @@ failure_codes! {
     SourceForbidden = "source_forbidden", Retry, "error_try_again_later";
     /// A store, database or broker did not answer or answered with an error of its own.
     DependencyDown = "dependency_down", Retry, "error_try_again_later";
+    /// The worker's configuration has no such preset; another worker's may, while a new configuration rolls out.
+    UnknownPreset = "unknown_preset", Retry, "error_try_again_later";
     /// The worker itself could not go on: no memory, no process, no space.
     WorkerOverloaded = "worker_overloaded", Retry, "error_try_again_later";
     /// The deadline passed before an attempt succeeded.

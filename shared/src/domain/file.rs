@@ -40,7 +40,8 @@ pub struct File {
     pub id: FileId,
     /// Whose it is.
     pub tenant: Tenant,
-    /// The producer's own name for it, or `s3://bucket/key`; unique in the tenant.
+    /// Unique in the tenant: `id:` and the producer's own name for it, or `s3://bucket/key`; built by
+    /// [`crate::event::identity`].
     pub identity: String,
     /// The name people know it by.
     pub name: String,

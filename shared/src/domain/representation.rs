@@ -3,6 +3,7 @@
 use super::blob_key::BlobKey;
 use super::dimensions::Dimensions;
 use super::failure::{Disposition, Failure, FailureCode};
+use super::file::UnixMillis;
 use super::ids::Sha256Digest;
 use super::preset::{PresetName, RecipeHash};
 
@@ -21,6 +22,10 @@ pub struct Representation {
     pub crashes: u32,
     /// What the last attempt that did not succeed ran into; kept while retrying.
     pub last_failure: Option<Failure>,
+    /// When it became `pending`, by the database's clock.
+    pub pending_since: UnixMillis,
+    /// When it settled as `success` or `error`, by the database's clock.
+    pub settled_at: Option<UnixMillis>,
 }
 
 /// Where a representation stands. The state `none` is the absent row and has no value here.

@@ -1,6 +1,6 @@
 //! What the core needs from outside, in domain words only: no status codes, no SQL, no S3 or AMQP words.
 //!
-//! Every adapter of a port passes that port's conformance suite in `tests/it/conformance`; a change of meaning goes
+//! Every adapter of a port passes that port's conformance suite in `tests/conformance`; a change of meaning goes
 //! into the suite, never into one adapter alone.
 
 pub mod blob_store;

@@ -26,8 +26,8 @@ pub trait StateStore: Send + Sync + 'static {
     /// is more urgent, settled rows stay. Tells whether a wake should follow. Unknown versions: `NotFound`.
     async fn ask(&self, version: FileVersionId, wanted: &[Wanted], lane: Lane) -> Result<Asked, StoreError>;
 
-    /// Takes every row of the version that is `pending`, due and not leased, for `lease` from now, and counts an
-    /// attempt on each. `None` when there is nothing to take: somebody else has it, or it has settled.
+    /// Takes every row of the version that is `pending` (or `viewable`, when its worker died), due and not leased, for
+    /// `lease` from now, and counts an attempt on each. `None` when there is nothing to take: somebody else has it, or it has settled.
     async fn claim(
         &self,
         version: FileVersionId,
@@ -35,7 +35,8 @@ pub trait StateStore: Send + Sync + 'static {
         lease: Duration,
     ) -> Result<Option<Claim>, StoreError>;
 
-    /// Prolongs the lease of every row still held under this token to `lease` from now. `false` when none is held.
+    /// Prolongs the lease of every row still held under this token to `lease` from now. `false` when none is held: a
+    /// lease that has run out holds nothing, even if nobody has taken the rows since.
     async fn extend(&self, token: &ClaimToken, lease: Duration) -> Result<bool, StoreError>;
 
     /// Records what was counted while reading the source. When the producer named no version and another version of
@@ -125,6 +126,8 @@ pub struct Claim {
     pub lane: Lane,
     /// How long the oldest of them has been waiting since it became `pending`, by the database's clock.
     pub waited: Duration,
+    /// How long ago the oldest of their first attempts began, by the database's clock; zero when this is the first.
+    pub since_first_attempt: Duration,
 }
 
 /// What [`StateStore::record_bytes`] found.

@@ -1,0 +1,189 @@
+//! The upload event as producers write it: each field of a type that holds only values it may have.
+
+use serde::Deserialize;
+use serde_json::{Map, Number, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::fields::Fields;
+use super::refusal::Refusal;
+use crate::domain::file::UnixMillis;
+use crate::domain::ids::{Sha256Digest, Tenant};
+use crate::domain::lane::Lane;
+use crate::domain::source::Access;
+
+/// Longest `source_id`, in bytes of UTF-8.
+pub(super) const SOURCE_ID_BYTES_MAX: usize = 512;
+/// Longest `key`, in bytes of UTF-8; S3's own limit.
+pub(super) const KEY_BYTES_MAX: usize = 1024;
+/// Longest `version_id` and `name`, in bytes of UTF-8; S3's own limit for version ids, and a name may be a whole key.
+pub(super) const NAME_BYTES_MAX: usize = 1024;
+/// Longest other text (`bucket`, `sequence`, `etag`, `content_type`, `parent`, one access rule), in bytes of UTF-8.
+pub(super) const TEXT_BYTES_MAX: usize = 256;
+/// Largest `size` that can be meant, in bytes: the last integer that every JSON reader keeps exactly (2^53 - 1).
+pub(super) const SIZE_BYTES_MAX: u64 = (1 << 53) - 1;
+/// Most groups of `access`.
+pub(super) const ACCESS_GROUPS_MAX: usize = 32;
+/// Most rules in one group of `access`.
+pub(super) const ACCESS_RULES_MAX: usize = 64;
+
+/// The fields of interfaces' "Upload event", the same in every dialect.
+pub(super) struct UploadEvent {
+    pub tenant: Option<Tenant>,
+    pub source_id: Option<Text<SOURCE_ID_BYTES_MAX>>,
+    pub version_id: Option<Text<NAME_BYTES_MAX>>,
+    pub sequence: Option<Sequence>,
+    pub bucket: Text<TEXT_BYTES_MAX>,
+    pub key: Text<KEY_BYTES_MAX>,
+    pub name: Option<Text<NAME_BYTES_MAX>>,
+    pub size: Option<Size>,
+    pub content_type: Option<Text<TEXT_BYTES_MAX>>,
+    pub etag: Option<Text<TEXT_BYTES_MAX>>,
+    pub sha256: Option<Sha256Digest>,
+    pub occurred_at: Option<Moment>,
+    pub parent: Option<Text<TEXT_BYTES_MAX>>,
+    pub access: Option<Rules>,
+    pub lane: Option<ProducerLane>,
+}
+
+impl UploadEvent {
+    pub(super) fn read(object: Map<String, Value>) -> Result<Self, Refusal> {
+        let mut fields = Fields::of(object);
+        Ok(Self {
+            tenant: fields.optional("tenant")?,
+            source_id: fields.optional("source_id")?,
+            version_id: fields.optional("version_id")?,
+            sequence: fields.optional("sequence")?,
+            bucket: fields.required("bucket")?,
+            key: fields.required("key")?,
+            name: fields.optional("name")?,
+            size: fields.optional("size")?,
+            content_type: fields.optional("content_type")?,
+            etag: fields.optional("etag")?,
+            sha256: fields.optional("sha256")?,
+            occurred_at: fields.optional("occurred_at")?,
+            parent: fields.optional("parent")?,
+            access: fields.optional("access")?,
+            lane: fields.optional("lane")?,
+        })
+    }
+}
+
+/// A text of 1 to `MAX` bytes without NUL, which databases cannot keep.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct Text<const MAX: usize>(pub String);
+
+impl<const MAX: usize> TryFrom<Value> for Text<MAX> {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) if (1..=MAX).contains(&text.len()) && !text.contains('\0') => Ok(Self(text)),
+            Value::String(text) => {
+                Err(format!("it has {} bytes; a text of 1 to {MAX} bytes without NUL is right", text.len()))
+            }
+            _ => Err(format!("a text of 1 to {MAX} bytes without NUL is right")),
+        }
+    }
+}
+
+/// Where a version stands among the versions of its file; numbers are kept as their decimal digits.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct Sequence(pub String);
+
+impl TryFrom<Value> for Sequence {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Number(number) => whole(&number).map(|whole| Self(whole.to_string())).ok_or_else(|| {
+                format!("a whole number from 0 to {}, or a text of 1 to {TEXT_BYTES_MAX} bytes, is right", u64::MAX)
+            }),
+            other => Text::<TEXT_BYTES_MAX>::try_from(other).map(|text| Self(text.0)),
+        }
+    }
+}
+
+/// A number of bytes.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct Size(pub u64);
+
+impl TryFrom<Value> for Size {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let whole = if let Value::Number(number) = &value { whole(number) } else { None };
+        let size = whole.filter(|bytes| *bytes <= SIZE_BYTES_MAX);
+        size.map(Self).ok_or_else(|| format!("a whole number of bytes from 0 to {SIZE_BYTES_MAX} is right"))
+    }
+}
+
+/// A JSON number that is whole, however it was written: `1000`, `1000.0` and `1e3` are the same.
+fn whole(number: &Number) -> Option<u64> {
+    let float = || number.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=SIZE_BYTES_MAX as f64).contains(n));
+    number.as_u64().or_else(|| float().map(|n| n as u64))
+}
+
+/// A moment, written by RFC 3339; more digits than milliseconds are dropped.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct Moment(pub UnixMillis);
+
+impl TryFrom<Value> for Moment {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let moment = value.as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+        let millis = moment.and_then(|m| i64::try_from(m.unix_timestamp_nanos().div_euclid(1_000_000)).ok());
+        millis.map(Self).ok_or_else(|| "a moment by RFC 3339, like 2026-03-14T09:26:53.589Z, is right".to_owned())
+    }
+}
+
+/// Lanes that producers may ask for; `heavy` is ours to decide.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct ProducerLane(pub Lane);
+
+impl TryFrom<Value> for ProducerLane {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let lane = value.as_str().and_then(Lane::from_name).filter(|lane| *lane != Lane::Heavy);
+        lane.map(Self).ok_or_else(|| "interactive, normal or backfill is right".to_owned())
+    }
+}
+
+/// Who may see a file. An empty list, or an empty group, is refused: by the letter it would mean everybody, or nobody.
+#[derive(Deserialize)]
+#[serde(try_from = "Vec<Vec<String>>")]
+pub(super) struct Rules(pub Access);
+
+impl TryFrom<Vec<Vec<String>>> for Rules {
+    type Error = String;
+
+    fn try_from(groups: Vec<Vec<String>>) -> Result<Self, String> {
+        let fits = |length: usize, max: usize| (1..=max).contains(&length);
+        if !fits(groups.len(), ACCESS_GROUPS_MAX) || !groups.iter().all(|group| fits(group.len(), ACCESS_RULES_MAX)) {
+            return Err(format!(
+                "1 to {ACCESS_GROUPS_MAX} groups of 1 to {ACCESS_RULES_MAX} rules are right; leave the field out for \
+                 the bucket's default, or write [[\"anonymous\"]] for everybody"
+            ));
+        }
+        match groups.iter().flatten().find(|rule| !is_rule(rule)) {
+            None => Ok(Self(groups)),
+            Some(rule) => Err(format!(
+                "the rule {:?} is none of anonymous, user:ID, group:ID, scope:NAME (1 to {TEXT_BYTES_MAX} bytes)",
+                super::fields::cut(rule)
+            )),
+        }
+    }
+}
+
+fn is_rule(rule: &str) -> bool {
+    let named = |(kind, name): (&str, &str)| matches!(kind, "user" | "group" | "scope") && !name.is_empty();
+    let plain = rule.len() <= TEXT_BYTES_MAX && !rule.chars().any(char::is_control);
+    plain && (rule == "anonymous" || rule.split_once(':').is_some_and(named))
+}
