@@ -1,0 +1,59 @@
+//! Finding a representation, and starting it when somebody asks for it.
+
+use shared::domain::file::FileState;
+use shared::domain::lane::Lane;
+use shared::domain::plan;
+use shared::domain::preset::Preset;
+use shared::domain::representation::State;
+use shared::ports::work_queue::Wake;
+
+use crate::App;
+use crate::error::ApiError;
+use crate::extract::RepresentationPath;
+use crate::wire;
+
+/// A representation that exists or could exist, with the file that it belongs to.
+pub(crate) struct Found<'a> {
+    /// The file with the version that was named.
+    pub(crate) file: FileState,
+    /// What it is made by.
+    pub(crate) preset: &'a Preset,
+}
+
+impl Found<'_> {
+    /// Where it stands; `None` is the state `none`.
+    pub(crate) fn state(&self) -> Option<&State> {
+        self.file.representation(&self.preset.name).map(|row| &row.state)
+    }
+}
+
+impl App {
+    /// The representation of this path.
+    pub(crate) async fn find(&self, path: &RepresentationPath) -> Result<Found<'_>, ApiError> {
+        let preset = self.deps.presets.get(&path.name).ok_or(ApiError::NotFound)?;
+        let file = self.deps.store.version(path.file, path.version).await?.ok_or(ApiError::NotFound)?;
+        if !wire::is_available(preset, &file) {
+            return Err(ApiError::NotFound);
+        }
+        Ok(Found { file, preset })
+    }
+
+    /// Somebody waits for it: a `none` becomes `pending`, a `pending` moves to the interactive lane. Without the queue
+    /// the row still stands, and the sweeper finds it.
+    pub(crate) async fn ask(&self, found: &Found<'_>) -> Result<(), ApiError> {
+        let version = found.file.version.id;
+        let asked = self.deps.store.ask(version, &[plan::wanted(found.preset)], Lane::Interactive).await?;
+        if !asked.needs_wake() {
+            return Ok(());
+        }
+        let wake = Wake { version, tenant: found.file.file.tenant.clone(), lane: Lane::Interactive };
+        if let Err(error) = self.deps.queue.wake(&wake).await {
+            tracing::warn!(
+                file_version.id = %version,
+                error = %error,
+                "no wake for file version {version}, the sweeper will find it: {error}"
+            );
+        }
+        Ok(())
+    }
+}

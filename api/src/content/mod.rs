@@ -1,0 +1,6 @@
+//! How bytes leave: which of them, whether the client has them already, and under which name they are kept.
+
+pub(crate) mod asset_path;
+pub(crate) mod conditional;
+pub(crate) mod disposition;
+pub(crate) mod range;

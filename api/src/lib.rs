@@ -1,0 +1,68 @@
+//! The api role: takes uploads, tells where each representation stands, and delivers bytes.
+//!
+//! Two surfaces over the same rows: the Box API below `/2.0`, in shapes that its clients use unmodified, and our own
+//! below `/v1`; beside them the console page and the health routes. Modules in reading order:
+//!
+//! - [`config`] and [`auth`]: sections `[api]` and `[auth]`; the one decision who may pass.
+//! - `router`: every route with its access on one screen; `routes`: one file each.
+//! - `upload`: multipart, names and the spool; `content`: ranges, caching and dispositions.
+//! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
+//! - [`ops`]: health and metrics, also for the operations listener of other roles.
+//! - `observe` and `serve`: what happens around every request and connection.
+
+use std::sync::Arc;
+
+use shared::domain::preset::PresetTable;
+use shared::ports::blob_store::BlobStore;
+use shared::ports::state_store::StateStore;
+use shared::ports::work_queue::WorkQueue;
+
+mod asking;
+pub mod auth;
+pub mod config;
+mod content;
+mod error;
+mod extract;
+mod links;
+mod observe;
+pub mod ops;
+mod pace;
+mod router;
+mod routes;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod upload;
+mod wire;
+
+pub use config::Config;
+pub use links::Links;
+pub use ops::{Check, Exposition, Ops, ops_router};
+pub use router::router;
+pub use serve::serve;
+
+/// What the api role needs.
+pub struct Deps {
+    /// The rows.
+    pub store: Arc<dyn StateStore>,
+    /// Sources of uploads and bytes of representations.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Where wakes go.
+    pub queue: Arc<dyn WorkQueue>,
+    /// What can be asked for.
+    pub presets: Arc<PresetTable>,
+    /// Section `[api]`, checked.
+    pub config: Arc<Config>,
+    /// Who may pass.
+    pub auth: auth::Auth,
+    /// Where clients reach this process.
+    pub links: Links,
+    /// The metrics of this process, when they are to be on this listener too.
+    pub exposition: Option<Exposition>,
+}
+
+/// What every route shares.
+struct App {
+    deps: Deps,
+    pace: pace::Pace,
+}

@@ -1,0 +1,105 @@
+//! Absolute URLs, made from the configured public URL and never from the `Host` header.
+
+use std::net::SocketAddr;
+
+use shared::domain::ids::{FileId, FileVersionId, Sha256Digest};
+use shared::domain::preset::Preset;
+use shared::domain::representation::Content;
+
+/// Makes every URL that leaves this process. Clients of the Box API need absolute ones: contract section 0.3.
+#[derive(Debug, Clone)]
+pub struct Links {
+    base: String,
+}
+
+impl Links {
+    /// From the configured public URL; when that is empty, from the address that the listener got.
+    pub fn new(public_url: &str, listener: SocketAddr) -> Self {
+        let base = if public_url.is_empty() { format!("http://{listener}") } else { public_url.to_owned() };
+        Self { base }
+    }
+
+    /// Scheme, host and port, as browsers send them in `Origin`.
+    pub(crate) fn origin(&self) -> &str {
+        let after_scheme = self.base.find("://").map_or(0, |colon| colon + 3);
+        let end = self.base[after_scheme..].find('/').map_or(self.base.len(), |slash| after_scheme + slash);
+        &self.base[..end]
+    }
+
+    /// Box's file object.
+    pub(crate) fn file(&self, file: FileId) -> String {
+        format!("{}/2.0/files/{file}", self.base)
+    }
+
+    /// Box's `info.url`.
+    pub(crate) fn representation(&self, file: FileId, version: FileVersionId, preset: &Preset) -> String {
+        format!("{}/2.0/internal_files/{file}/versions/{version}/representations/{}", self.base, preset.name)
+    }
+
+    /// Box's `content.url_template`; names the content when there is any, so that it may be kept for good.
+    pub(crate) fn content_template(
+        &self,
+        file: FileId,
+        version: FileVersionId,
+        preset: &Preset,
+        content: Option<&Content>,
+    ) -> String {
+        self.content(file, version, preset, "{+asset_path}", content)
+    }
+
+    /// Where page 1 is read.
+    pub(crate) fn first_page(
+        &self,
+        file: FileId,
+        version: FileVersionId,
+        preset: &Preset,
+        content: Option<&Content>,
+    ) -> String {
+        let asset_path = if preset.paged { format!("1.{}", preset.format.name()) } else { String::new() };
+        self.content(file, version, preset, &asset_path, content)
+    }
+
+    /// The stand-in of this name.
+    pub(crate) fn placeholder(&self, name: &str) -> String {
+        format!("{}/assets/placeholders/{name}.png", self.base)
+    }
+
+    fn content(
+        &self,
+        file: FileId,
+        version: FileVersionId,
+        preset: &Preset,
+        asset_path: &str,
+        content: Option<&Content>,
+    ) -> String {
+        let mut url = format!("{}/content/{asset_path}", self.representation(file, version, preset));
+        if let Some(content) = content {
+            url.push_str("?v=");
+            url.push_str(&content_digest(content).to_string());
+        }
+        url
+    }
+}
+
+/// What `?v=` names: the digest of the only page, or of all pages' digests in order.
+pub(crate) fn content_digest(content: &Content) -> Sha256Digest {
+    match content.pages() {
+        [only] => only.sha256(),
+        pages => {
+            let digests: Vec<u8> = pages.iter().flat_map(|page| *page.sha256().as_bytes()).collect();
+            Sha256Digest::of(&digests)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_origin_is_the_public_url_without_its_path() {
+        let listener = "[::1]:8080".parse().unwrap();
+        assert_eq!(Links::new("https://a.example:8443/box", listener).origin(), "https://a.example:8443");
+        assert_eq!(Links::new("", listener).origin(), "http://[::1]:8080");
+    }
+}

@@ -1,0 +1,20 @@
+//! What answers look like, converted by hand from domain values.
+
+pub(crate) mod box_entry;
+pub(crate) mod box_file;
+pub(crate) mod own_file;
+mod timestamp;
+
+use shared::domain::file::FileState;
+use shared::domain::preset::{Preset, PresetTable};
+
+/// The presets that this version has, or can have, in listing order.
+pub(crate) fn available<'a>(presets: &'a PresetTable, state: &FileState) -> Vec<&'a Preset> {
+    presets.iter().filter(|preset| is_available(preset, state)).collect()
+}
+
+/// Whether this version has, or can have, this representation. The content decides once it was looked at; what was
+/// asked for before and ended as an error then is still told.
+pub(crate) fn is_available(preset: &Preset, state: &FileState) -> bool {
+    preset.exists_for(state.version.known_or_declared_format()) || state.representation(&preset.name).is_some()
+}
