@@ -1,0 +1,27 @@
+//! Step: from 8-bit sRGB pixels to a file in the preset's format, with nothing in it but the picture.
+
+mod jpeg;
+mod png;
+mod webp;
+
+use shared::domain::failure::{Failure, FailureCode};
+use shared::domain::format::OutputFormat;
+use shared::domain::preset::Preset;
+
+use crate::raster::{Raster, Samples};
+
+/// The file.
+pub(crate) fn encode(raster: &Raster, preset: &Preset) -> Result<Vec<u8>, Failure> {
+    let Samples::Eight(samples) = &raster.samples else {
+        return Err(Failure::new(FailureCode::EncodeFailed, "only 8-bit pixels can be written"));
+    };
+    match preset.format {
+        OutputFormat::Jpg => jpeg::encode(raster, samples, preset),
+        OutputFormat::Png => png::encode(raster, samples),
+        OutputFormat::Webp => webp::encode(raster, samples, preset),
+    }
+}
+
+fn failed(format: &str, problem: &dyn std::fmt::Display) -> Failure {
+    Failure::new(FailureCode::EncodeFailed, format!("{format} encoder: {problem}"))
+}

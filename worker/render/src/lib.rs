@@ -1,0 +1,47 @@
+//! The render engine: bytes in, encoded representations out; no I/O, no clock, no threads, no environment.
+//!
+//! Read it as the list of its steps, in the order in which they run:
+//!
+//! | step | file | what it does |
+//! |---|---|---|
+//! | sniff | `sniff.rs` | which format the bytes are, by content alone |
+//! | inspect | `inspect/` | dimensions, orientation and pages from the header; every limit is checked here |
+//! | plan | `geometry.rs` | which part of the picture each preset shows, and how large |
+//! | decode | `decode/` | pixels, already shrunk as far as the codec can for free |
+//! | reduce | `resize.rs` | one good downscale to the largest picture that any preset needs |
+//! | colour | `colour.rs` | ICC profile to sRGB, 16 bits to 8, ink to light |
+//! | orient | `orient.rs` | the EXIF orientation, on the small picture |
+//! | resize | `cascade.rs` | every other size from the next larger one |
+//! | flatten | `flatten.rs` | transparency over the matte, where the output has none |
+//! | encode | `encode/` | JPEG, PNG or WebP, with no byte of the source's metadata |
+
+mod cascade;
+mod colour;
+mod decode;
+mod encode;
+mod exif;
+mod fence;
+mod flatten;
+mod geometry;
+mod inspect;
+mod orient;
+mod outputs;
+mod pipeline;
+mod raster;
+mod request;
+mod resize;
+mod shrink;
+mod sniff;
+mod step;
+
+pub use inspect::inspect;
+pub use pipeline::render;
+pub use request::{Page, Picture, Rendered, Report, Request};
+pub use sniff::sniff;
+pub use step::{Silent, Step, StepObserver};
+
+/// Whether JPEG is decoded and encoded with SIMD; without (nasm was missing when this was built) it takes about twice as
+/// long, and looks the same.
+pub const fn has_simd_jpeg() -> bool {
+    cfg!(simd_jpeg)
+}

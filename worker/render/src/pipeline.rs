@@ -1,0 +1,132 @@
+//! The engine itself: the steps of one source, page by page.
+
+use std::borrow::Cow;
+
+use fast_image_resize::Resizer;
+use shared::domain::dimensions::Dimensions;
+use shared::domain::failure::Failure;
+use shared::domain::format::OutputFormat;
+use shared::domain::preset::Preset;
+
+use crate::cascade::Cascade;
+use crate::colour::to_srgb;
+use crate::decode::{Decoded, Order, decode};
+use crate::encode::encode;
+use crate::flatten::flatten;
+use crate::geometry::{Target, least_whole};
+use crate::inspect::{PageHeader, identified, inspect, page_header};
+use crate::orient::{Orientation, orient};
+use crate::outputs::Outputs;
+use crate::raster::Raster;
+use crate::request::{Page, Picture, Report, Request};
+use crate::resize::resized;
+use crate::step::{Step, StepObserver};
+
+/// Renders every preset of the request from one decode of each page.
+///
+/// An `Err` is about the source: nothing can be made of it. A failure of one preset is in the report.
+pub fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn StepObserver) -> Result<Report, Failure> {
+    observer.step(Step::Inspect);
+    let format = identified(source)?;
+    let picture = inspect(source, format, request.limits)?;
+    let outputs = Outputs::new(request.presets, format, request.limits);
+    let mut work = Work { source, request, picture, observer, resizer: Resizer::new(), outputs };
+    work.page(0, &work.wanted(0))?;
+    for page in 1..work.pages_to_render() {
+        let wanted = work.wanted(page);
+        if let Err(failure) = work.page(page, &wanted) {
+            wanted.iter().for_each(|index| work.outputs.add(*index, Err(failure.clone())));
+        }
+    }
+    work.observer.step(Step::Done);
+    Ok(Report { picture, renderings: work.outputs.finish() })
+}
+
+/// One source being rendered.
+struct Work<'a, 'o> {
+    source: &'a [u8],
+    request: &'a Request<'a>,
+    picture: Picture,
+    observer: &'o mut dyn StepObserver,
+    resizer: Resizer,
+    outputs: Outputs<'a>,
+}
+
+impl Work<'_, '_> {
+    /// All pages up to the limit.
+    fn pages_to_render(&self) -> u32 {
+        self.picture.pages.min(self.request.limits.pages_max)
+    }
+
+    /// The presets that show this page, by their index: all show the first, the paged ones the others too.
+    fn wanted(&self, page: u32) -> Vec<usize> {
+        let shows = |index: &usize| self.outputs.is_open(*index) && (page == 0 || self.request.presets[*index].paged);
+        (0..self.request.presets.len()).filter(shows).collect()
+    }
+
+    /// Decodes one page and makes everything of it that is wanted, largest first.
+    fn page(&mut self, page: u32, wanted: &[usize]) -> Result<(), Failure> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let header = page_header(self.source, self.picture.format, page, self.request.limits)?;
+        let shown = header.orientation.applied(header.dimensions);
+        let target = |index: &usize| (*index, Target::of(&self.request.presets[*index], shown));
+        let mut targets: Vec<(usize, Target)> = wanted.iter().map(target).collect();
+        targets.sort_by(|(_, a), (_, b)| b.scale().total_cmp(&a.scale()));
+
+        let least = least_whole(shown, targets.iter().map(|(_, target)| target));
+        let mut cascade = Cascade::new(shown, self.largest(page, &header, least)?);
+        for (index, target) in targets {
+            let made = self.one(&mut cascade, &target, &self.request.presets[index]);
+            self.outputs.add(index, made);
+        }
+        Ok(())
+    }
+
+    /// The whole page, upright and in sRGB, as large as the largest representation needs it.
+    fn largest(&mut self, page: u32, header: &PageHeader, least: Dimensions) -> Result<Raster, Failure> {
+        self.observer.step(Step::Decode);
+        let least = header.orientation.applied(least);
+        let order = Order { source: self.source, page, header, least, limits: self.request.limits };
+        let Decoded { raster, covered, profile } = decode(self.picture.format, &order)?;
+
+        self.observer.step(Step::Reduce);
+        let raster =
+            if raster.dimensions == least { raster } else { resized(&mut self.resizer, &raster, covered, least)? };
+
+        self.observer.step(Step::Colour);
+        let raster = to_srgb(raster, profile.as_deref());
+        if header.orientation == Orientation::NORMAL {
+            return Ok(raster);
+        }
+        self.observer.step(Step::Orient);
+        Ok(orient(raster, header.orientation))
+    }
+
+    /// One preset's representation of the page.
+    fn one(&mut self, cascade: &mut Cascade, target: &Target, preset: &Preset) -> Result<Page, Failure> {
+        if let Some(raster) = cascade.finished(target) {
+            return self.page_of(raster, preset);
+        }
+        self.observer.step(Step::Resize);
+        let raster = cascade.make(&mut self.resizer, target)?;
+        let page = self.page_of(&raster, preset);
+        if target.whole {
+            cascade.keep(raster);
+        }
+        page
+    }
+
+    /// The file of a picture that has its size.
+    fn page_of(&mut self, raster: &Raster, preset: &Preset) -> Result<Page, Failure> {
+        let flat = if preset.format == OutputFormat::Jpg && raster.layout.has_alpha() {
+            self.observer.step(Step::Flatten);
+            Cow::Owned(flatten(raster, preset.matte))
+        } else {
+            Cow::Borrowed(raster)
+        };
+        self.observer.step(Step::Encode);
+        Ok(Page { dimensions: flat.dimensions, bytes: encode(&flat, preset)? })
+    }
+}

@@ -1,0 +1,76 @@
+//! Sizes: never enlarged, never nothing, and as sharp as the long way round.
+
+use image::imageops::FilterType;
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use shared::domain::format::OutputFormat;
+use shared::domain::preset::Preset;
+
+use crate::common::sources::{file, quarters};
+use crate::common::{eager, picture, preset, render};
+
+fn sizes(source: &[u8]) -> Vec<(u32, u32)> {
+    let report = render(source, &eager()).unwrap();
+    let size = |rendered: render::Rendered| {
+        let page = rendered.result.unwrap().remove(0);
+        (page.dimensions.width, page.dimensions.height)
+    };
+    report.renderings.into_iter().map(size).collect()
+}
+
+#[test]
+fn nothing_is_enlarged() {
+    let small = file(quarters(50, 30), ImageFormat::Jpeg);
+    assert_eq!(sizes(&small), [(30, 30), (30, 30), (50, 30), (50, 30), (50, 30)]);
+    let pixel = file(quarters(1, 1), ImageFormat::Png);
+    assert_eq!(sizes(&pixel), [(1, 1); 5]);
+}
+
+#[test]
+fn extreme_shapes_keep_at_least_a_pixel_each_way() {
+    let line = |width, height| DynamicImage::from(GrayImage::from_pixel(width, height, Luma([90])));
+    for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+        assert_eq!(sizes(&file(line(1, 65_500), format)), [(1, 1), (1, 1), (1, 160), (1, 320), (1, 1024)]);
+        assert_eq!(sizes(&file(line(65_500, 1), format)), [(1, 1), (1, 1), (160, 1), (320, 1), (1024, 1)]);
+    }
+    assert_eq!(sizes(&file(line(3000, 40), ImageFormat::Png))[1], (40, 40));
+}
+
+#[test]
+fn very_tall_pages_show_their_top_and_others_their_middle() {
+    let tall = RgbImage::from_fn(200, 1000, |_, y| if y < 200 { Rgb([250, 0, 0]) } else { Rgb([0, 0, 250]) });
+    assert!(picture(&file(tall, ImageFormat::Png), preset("jpg_thumb_94x94")).get_pixel(47, 47).0[0] > 200);
+    let wide =
+        RgbImage::from_fn(1000, 200, |x, _| if (400..600).contains(&x) { Rgb([250, 0, 0]) } else { Rgb([0, 0, 250]) });
+    assert!(picture(&file(wide, ImageFormat::Png), preset("jpg_thumb_94x94")).get_pixel(47, 47).0[0] > 200);
+}
+
+/// Fine and coarse detail everywhere, so that a softer, sharper or shifted picture differs.
+fn detailed(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        let (x, y) = (f64::from(x), f64::from(y));
+        let wave = |frequency: f64, phase: f64| (frequency * x + phase * y).sin() * 50.0 + 127.0;
+        let ring = ((x * x + y * y) / 40_000.0).sin() * 60.0;
+        Rgb([(wave(0.02, 0.01) + ring) as u8, (wave(0.005, 0.09) + ring) as u8, (wave(0.1, 0.03) + ring) as u8])
+    })
+}
+
+/// Every shortcut (shrinking in the codec, box averages, the cascade) against one Lanczos from all pixels.
+#[test]
+fn shortcuts_cost_nothing_visible() {
+    let upright = detailed(2900, 1900);
+    for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Tiff] {
+        let source = file(upright.clone(), format);
+        let all = image::load_from_memory(&source).unwrap();
+        let presets: Vec<Preset> = eager().into_iter().map(|p| Preset { format: OutputFormat::Png, ..p }).collect();
+        for rendered in render(&source, &presets).unwrap().renderings {
+            let page = rendered.result.unwrap().remove(0);
+            let (width, height) = (page.dimensions.width, page.dimensions.height);
+            let shown = image::load_from_memory(&page.bytes).unwrap().into_rgb8();
+            let whole = if width == height { all.crop_imm(500, 0, 1900, 1900) } else { all.clone() };
+            let reference = whole.resize_exact(width, height, FilterType::Lanczos3).into_rgb8();
+            let sum: u64 = shown.iter().zip(reference.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+            let mean = sum as f64 / shown.len() as f64;
+            assert!(mean < 2.0, "{format:?} {}: {mean:.2} of 255 away from the reference", rendered.preset);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What runs in a render child: confine itself, then render order by order until the parent hangs up.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use render::{Report, Request, Step, StepObserver};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use shared::domain::failure::Failure;
+
+use super::protocol::{
+    self, Claimed, ClaimedPage, ClaimedRendering, FrameError, HEADER_BYTES, Order, Ready, Reply, Setup, StepTime,
+};
+use super::{confine, memory_file};
+
+/// Exit code of a child that could not be confined, or that cannot go on with its parent.
+const UNUSABLE: u8 = 70;
+
+/// What a child does with a source: [`render::render`], unless a test wants to see how another one fails.
+pub type Engine = fn(&[u8], &Request<'_>, &mut dyn StepObserver) -> Result<Report, Failure>;
+
+/// The whole life of a render child; descriptor 0 is the socket to the parent. Never returns to other work: the caller
+/// ends the process with the exit code.
+pub fn main() -> ExitCode {
+    main_with(render::render)
+}
+
+/// [`main`] with another engine.
+pub fn main_with(engine: Engine) -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        // One line for the parent; a backtrace would only push it out of what the parent keeps.
+        complain(panic);
+    }));
+    match serve(engine) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(UNUSABLE)
+        }
+    }
+}
+
+/// Tells the parent over standard error; whether it still listens does not matter.
+fn complain(what: &dyn std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
+/// Why a child cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("the render child could not be confined: {0}")]
+    Unconfined(#[source] io::Error),
+    #[error("descriptor 0 is not the socket to the parent: {0}")]
+    NoSocket(#[source] io::Error),
+    #[error("the parent said something unexpected: {0}")]
+    Protocol(#[from] FrameError),
+    #[error("the order came without source and output")]
+    NoFiles,
+    #[error("the source could not be read: {0}")]
+    Source(#[source] io::Error),
+    #[error("the output could not be written: {0}")]
+    Output(#[source] io::Error),
+}
+
+fn serve(engine: Engine) -> Result<(), Unusable> {
+    confine::detach().map_err(Unusable::Unconfined)?;
+    let socket = io::stdin().as_fd().try_clone_to_owned().map_err(Unusable::NoSocket)?;
+    let mut socket = UnixStream::from(socket);
+    let setup: Setup = protocol::read(&mut socket)?;
+    confine::bound(&setup).map_err(Unusable::Unconfined)?;
+    protocol::write(&mut socket, &Ready {})?;
+    while let Some((order, source, output)) = next_order(&mut socket)? {
+        let reply = carry_out(engine, &order, source, &output)?;
+        protocol::write(&mut socket, &reply)?;
+    }
+    Ok(())
+}
+
+/// The next order with its source and its output; `None` when the parent has hung up.
+fn next_order(socket: &mut UnixStream) -> Result<Option<(Order, OwnedFd, File)>, Unusable> {
+    let mut descriptors = Vec::new();
+    let Some(header) = read_header(socket, &mut descriptors).map_err(FrameError::Ended)? else { return Ok(None) };
+    let order = protocol::read_after(header, socket)?;
+    let [source, output] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| Unusable::NoFiles)?;
+    Ok(Some((order, source, output.into())))
+}
+
+/// Reads a header, and the descriptors that come with its first byte.
+fn read_header(socket: &UnixStream, descriptors: &mut Vec<OwnedFd>) -> io::Result<Option<[u8; HEADER_BYTES]>> {
+    let mut header = [0; HEADER_BYTES];
+    let mut filled = 0;
+    while filled < HEADER_BYTES {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut iov = [IoSliceMut::new(&mut header[filled..])];
+        let received = match recvmsg(socket, &mut iov, &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => continue,
+            received => received?,
+        };
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = message {
+                descriptors.extend(received);
+            }
+        }
+        if received.flags.contains(ReturnFlags::CTRUNC) {
+            return Err(io::Error::other("more descriptors than an order has"));
+        }
+        match (received.bytes, filled) {
+            (0, 0) => return Ok(None),
+            (0, _) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            (bytes, _) => filled += bytes,
+        }
+    }
+    Ok(Some(header))
+}
+
+fn carry_out(engine: Engine, order: &Order, source: OwnedFd, output: &File) -> Result<Reply, Unusable> {
+    let source = memory_file::read_all(source).map_err(Unusable::Source)?;
+    let mut clock = StepClock::default();
+    let request = Request { presets: &order.presets, limits: &order.limits };
+    let result = match engine(&source, &request, &mut clock) {
+        Ok(report) => write_out(report, output).map_err(Unusable::Output)?,
+        Err(failure) => Claimed::Failed(failure),
+    };
+    Ok(Reply { number: order.number, steps: clock.times(), result })
+}
+
+/// Writes the pages one behind the other. The engine keeps to the output limit; were it made not to, the kernel would.
+fn write_out(report: Report, output: &File) -> io::Result<Claimed> {
+    let mut end = 0;
+    let mut renderings = Vec::with_capacity(report.renderings.len());
+    for rendered in report.renderings {
+        let result = match rendered.result {
+            Ok(pages) => Ok(write_pages(&pages, output, &mut end)?),
+            Err(failure) => Err(failure),
+        };
+        renderings.push(ClaimedRendering { preset: rendered.preset, result });
+    }
+    Ok(Claimed::Rendered { picture: report.picture, renderings })
+}
+
+fn write_pages(pages: &[render::Page], output: &File, end: &mut u64) -> io::Result<Vec<ClaimedPage>> {
+    let mut claimed = Vec::with_capacity(pages.len());
+    for page in pages {
+        output.write_all_at(&page.bytes, *end)?;
+        let length = page.bytes.len() as u64;
+        claimed.push(ClaimedPage { offset: *end, length, dimensions: page.dimensions });
+        *end += length;
+    }
+    Ok(claimed)
+}
+
+/// Takes the time of every step; steps that come again add up.
+#[derive(Default)]
+struct StepClock {
+    running: Option<(Step, Instant)>,
+    spent: Vec<(Step, Duration)>,
+}
+
+impl StepObserver for StepClock {
+    fn step(&mut self, step: Step) {
+        let now = Instant::now();
+        if let Some((before, since)) = self.running.replace((step, now)) {
+            match self.spent.iter_mut().find(|(known, _)| *known == before) {
+                Some((_, spent)) => *spent += now - since,
+                None => self.spent.push((before, now - since)),
+            }
+        }
+    }
+}
+
+impl StepClock {
+    /// The times so far; a step that a failure ended counts until now.
+    fn times(mut self) -> Vec<StepTime> {
+        self.step(Step::Done);
+        let time = |(step, spent): (Step, Duration)| StepTime {
+            step: step.name().to_owned(),
+            micros: spent.as_micros() as u64,
+        };
+        self.spent.into_iter().filter(|(step, _)| *step != Step::Done).map(time).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_that_come_again_add_up_and_done_has_no_time() {
+        let mut clock = StepClock::default();
+        for step in [Step::Decode, Step::Resize, Step::Encode, Step::Resize, Step::Encode, Step::Done] {
+            clock.step(step);
+        }
+        let names: Vec<_> = clock.times().into_iter().map(|time| time.step).collect();
+        assert_eq!(names, ["decode", "resize", "encode"]);
+    }
+}

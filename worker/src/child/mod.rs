@@ -1,0 +1,34 @@
+//! Render children: hostile bytes are parsed in a process of their own, which may crash, hang or lie without harm.
+//!
+//! The parent and its child share a Unix socket (the child's descriptor 0) and two anonymous memory files per order:
+//! the source, sealed so that nobody can change it, and the output, which the child fills. What the child says of the
+//! output is a claim that `check.rs` holds against the file.
+//!
+//! | file | |
+//! |---|---|
+//! | `pool.rs` | children ready to work; lends them, buries them, tells why they died |
+//! | `process.rs` | one child as its parent sees it: start, order, end |
+//! | `death.rs` | what the end of a child means for its source |
+//! | `spawner.rs` | the thread that starts children |
+//! | `check.rs` | everything that a reply claims, checked |
+//! | `protocol.rs` | messages and frames, the same on both sides |
+//! | `memory_file.rs` | source and output as anonymous memory files |
+//! | `entry.rs` | what runs in the child: confine itself, then render order by order |
+//! | `confine.rs` | what the child gives up before it reads a byte |
+
+mod check;
+mod confine;
+mod death;
+mod entry;
+mod memory_file;
+mod pool;
+mod process;
+mod protocol;
+mod spawner;
+
+pub use crate::metrics::ExitCause;
+pub use check::{Answer, RenderedPage, Rendering, Renderings};
+pub use entry::{Engine, main, main_with};
+pub use memory_file::{SealedSource, SourceWriter};
+pub use pool::{ChildCommand, Pool};
+pub use process::StartError;

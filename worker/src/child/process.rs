@@ -1,0 +1,235 @@
+//! One render child as its parent sees it: start, order, end.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::memory_file::SealedSource;
+use super::pool::ChildCommand;
+use super::protocol::{self, FrameError, HEADER_BYTES, Order, Ready, Reply, Setup};
+use super::spawner::Spawner;
+
+/// A child that has not confined itself by then never will.
+const START_SECONDS_MAX: u64 = 20;
+/// What a child that was killed needs at most to be gone.
+const END_SECONDS_MAX: u64 = 5;
+/// What a child that has hung up needs at most to exit; freeing its memory takes a while.
+const HANG_UP_SECONDS_MAX: u64 = 2;
+/// How much of a child's standard error is kept: the end tells what killed it.
+const STDERR_BYTES_MAX: usize = 4096;
+
+/// Why no child could be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The operating system refused.
+    #[error("a render child could not be started: {0}")]
+    Spawn(#[source] io::Error),
+    /// It started, but could not be confined or speaks another version.
+    #[error("a render child did not get ready: {0}")]
+    Unready(String),
+}
+
+/// A child that is confined and waits for orders. Dropped, it is killed and reaped by the runtime.
+#[derive(Debug)]
+pub(super) struct RenderChild {
+    process: Child,
+    group: Option<Pid>,
+    socket: UnixStream,
+    stderr: StderrTail,
+    orders: u64,
+}
+
+impl RenderChild {
+    pub(super) async fn start(spawner: &Spawner, command: &ChildCommand, setup: &Setup) -> Result<Self, StartError> {
+        let (ours, theirs) = StdUnixStream::pair().map_err(StartError::Spawn)?;
+        ours.set_nonblocking(true).map_err(StartError::Spawn)?;
+        let socket = UnixStream::from_std(ours).map_err(StartError::Spawn)?;
+        let mut process = spawner.spawn(described(command, theirs)).await.map_err(StartError::Spawn)?;
+        let stderr = StderrTail::of(process.stderr.take());
+        let group = process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let mut child = Self { process, group, socket, stderr, orders: 0 };
+        match timeout(Duration::from_secs(START_SECONDS_MAX), child.get_ready(setup)).await {
+            Ok(Ok(())) => Ok(child),
+            Ok(Err(error)) => Err(child.unready(error.to_string()).await),
+            Err(_) => Err(child.unready(format!("no answer within {START_SECONDS_MAX} s")).await),
+        }
+    }
+
+    async fn get_ready(&mut self, setup: &Setup) -> Result<(), FrameError> {
+        self.socket.write_all(&protocol::frame(setup)?).await.map_err(FrameError::Ended)?;
+        let Ready {} = self.read().await?;
+        Ok(())
+    }
+
+    async fn unready(self, why: String) -> StartError {
+        let end = self.kill().await;
+        StartError::Unready(if end.stderr.is_empty() { why } else { end.stderr })
+    }
+
+    /// The number that the next order must have.
+    pub(super) fn next_number(&self) -> u64 {
+        self.orders + 1
+    }
+
+    /// Orders carried out so far.
+    pub(super) fn orders(&self) -> u64 {
+        self.orders
+    }
+
+    /// Sends the order with its files and waits for the reply; the caller bounds the time.
+    pub(super) async fn order(
+        &mut self,
+        order: &Order,
+        source: &SealedSource,
+        output: &File,
+    ) -> Result<Reply, FrameError> {
+        self.stderr.clear();
+        self.orders += 1;
+        let frame = protocol::frame(order)?;
+        let sent = self.send_with_files(&frame, source, output).await.map_err(FrameError::Ended)?;
+        self.socket.write_all(&frame[sent..]).await.map_err(FrameError::Ended)?;
+        self.read().await
+    }
+
+    /// Sends the beginning of the frame together with the descriptors; returns how much went out.
+    async fn send_with_files(&self, frame: &[u8], source: &SealedSource, output: &File) -> io::Result<usize> {
+        let files = [source.as_fd(), output.as_fd()];
+        let send = || {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            if !control.push(SendAncillaryMessage::ScmRights(&files)) {
+                return Err(io::Error::other("no room for two descriptors"));
+            }
+            Ok(sendmsg(&self.socket, &[IoSlice::new(frame)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?)
+        };
+        self.socket.async_io(Interest::WRITABLE, send).await
+    }
+
+    async fn read<T: DeserializeOwned>(&mut self) -> Result<T, FrameError> {
+        let mut header = [0; HEADER_BYTES];
+        self.socket.read_exact(&mut header).await.map_err(FrameError::Ended)?;
+        let mut bytes = vec![0; protocol::length_of(header)?];
+        self.socket.read_exact(&mut bytes).await.map_err(FrameError::Ended)?;
+        protocol::message(&bytes)
+    }
+
+    /// Whether it has exited while nobody looked.
+    pub(super) fn has_exited(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Waits for a child that hung up by itself; one that lives on is killed.
+    pub(super) async fn wait(mut self) -> End {
+        match timeout(Duration::from_secs(HANG_UP_SECONDS_MAX), self.process.wait()).await {
+            Ok(status) => End { status: status.ok(), killed: false, stderr: self.stderr.end().await },
+            Err(_) => self.kill().await,
+        }
+    }
+
+    /// Kills it with everything it may have started, and waits until it is gone.
+    pub(super) async fn kill(mut self) -> End {
+        self.kill_now();
+        let waited = timeout(Duration::from_secs(END_SECONDS_MAX), self.process.wait()).await;
+        End { status: waited.ok().and_then(Result::ok), killed: true, stderr: self.stderr.end().await }
+    }
+
+    /// Sends the signals; whoever calls this waits for the end elsewhere.
+    pub(super) fn kill_now(&mut self) {
+        // Not reaped yet, so the id is still ours. Before the child made its session the group does not exist, after
+        // it exited there is nothing left to kill: neither is an error.
+        if let (Some(group), Some(_)) = (self.group, self.process.id()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.process.start_kill();
+    }
+}
+
+/// The command with everything that a child may inherit: a socket, a pipe for complaints, and nothing else.
+fn described(command: &ChildCommand, socket: StdUnixStream) -> Command {
+    let mut described = Command::new(&command.program);
+    described
+        .args(&command.arguments)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    described
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// `None` when it could not be waited for in time; the runtime reaps it later.
+    pub(super) status: Option<ExitStatus>,
+    /// Whether we killed it.
+    pub(super) killed: bool,
+    /// The end of what it wrote to standard error.
+    pub(super) stderr: String,
+}
+
+impl End {
+    /// Nobody knows how.
+    pub(super) fn unknown() -> Self {
+        Self { status: None, killed: false, stderr: String::new() }
+    }
+}
+
+/// The last bytes of a child's standard error; always read, so that a child never blocks on a full pipe.
+#[derive(Debug)]
+struct StderrTail {
+    tail: Arc<Mutex<VecDeque<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl StderrTail {
+    fn of(stderr: Option<ChildStderr>) -> Self {
+        let tail = Arc::new(Mutex::new(VecDeque::with_capacity(STDERR_BYTES_MAX)));
+        let kept = Arc::clone(&tail);
+        let reader = tokio::spawn(async move {
+            let Some(mut stderr) = stderr else { return };
+            let mut buffer = [0; STDERR_BYTES_MAX];
+            while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+                let mut tail = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let surplus = (tail.len() + read).saturating_sub(STDERR_BYTES_MAX).min(tail.len());
+                tail.drain(..surplus);
+                tail.extend(&buffer[..read]);
+            }
+        });
+        Self { tail, reader }
+    }
+
+    fn clear(&self) {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What was said last, once the child is gone; a grandchild that keeps the pipe open is not waited for.
+    async fn end(mut self) -> String {
+        let _ = timeout(Duration::from_millis(500), &mut self.reader).await;
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: Vec<u8> = tail.iter().copied().collect();
+        super::check::legible(&String::from_utf8_lossy(&bytes))
+    }
+}
+
+impl Drop for StderrTail {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}

@@ -1,0 +1,96 @@
+//! Fetches a source once: streamed into memory of its own, counted, bounded before and while it arrives.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use sha2::{Digest as _, Sha256};
+use shared::domain::failure::{Failure, FailureCode};
+use shared::domain::file::{ByteFacts, FileVersion};
+use shared::domain::ids::Sha256Digest;
+use shared::ports::blob_store::{BlobError, BlobRead};
+use tokio::time::timeout;
+
+use crate::child::{SealedSource, SourceWriter};
+use crate::dependency::chain;
+use crate::metrics::Held;
+use crate::worker::Worker;
+
+/// A store that sends nothing for so long is away.
+const IDLE_SECONDS_MAX: u64 = 30;
+
+/// A source that is here.
+pub(crate) struct Fetched {
+    pub(crate) source: SealedSource,
+    pub(crate) bytes: ByteFacts,
+    _held: Held,
+}
+
+/// Fetches the bytes and holds them against what the producer declared.
+pub(crate) async fn fetch(worker: &Worker, version: &FileVersion) -> Result<Fetched, Failure> {
+    let bytes_max = worker.deps.limits.source_bytes_max;
+    let opened = answer_of_store(worker, worker.deps.sources.open(&version.source)).await?;
+    if opened.length_bytes > bytes_max {
+        return Err(too_many(opened.length_bytes, bytes_max));
+    }
+    let fetched = receive(worker, opened, bytes_max).await?;
+    if fetched.bytes.length_bytes == 0 {
+        return Err(Failure::new(FailureCode::ZeroBytes, "the source has no bytes"));
+    }
+    match version.declared.sha256 {
+        Some(declared) if declared != fetched.bytes.sha256 => {
+            let reason = format!("the bytes have SHA-256 {}, {declared} was declared", fetched.bytes.sha256);
+            Err(Failure::new(FailureCode::DigestMismatch, reason))
+        }
+        _ => Ok(fetched),
+    }
+}
+
+async fn receive(worker: &Worker, mut read: BlobRead, bytes_max: u64) -> Result<Fetched, Failure> {
+    let overloaded = |error: std::io::Error| {
+        Failure::new(FailureCode::WorkerOverloaded, format!("the source could not be held in memory: {error}"))
+    };
+    let mut writer = SourceWriter::new().map_err(overloaded)?;
+    let mut held = Held::source_bytes();
+    let mut hasher = Sha256::new();
+    while let Some(chunk) = next_chunk(worker, &mut read).await? {
+        // The length that the store promised is a promise: what arrives is counted.
+        let length = writer.length_bytes() + chunk.len() as u64;
+        if length > bytes_max {
+            return Err(too_many(length, bytes_max));
+        }
+        writer.write(&chunk).map_err(overloaded)?;
+        held.add(chunk.len());
+        hasher.update(&chunk);
+    }
+    let length_bytes = writer.length_bytes();
+    if length_bytes != read.length_bytes {
+        let reason = format!("{length_bytes} bytes of the source came, {} were promised", read.length_bytes);
+        return Err(Failure::new(FailureCode::DependencyDown, reason));
+    }
+    let bytes = ByteFacts { length_bytes, sha256: Sha256Digest::from_bytes(hasher.finalize().into()) };
+    Ok(Fetched { source: writer.seal().map_err(overloaded)?, bytes, _held: held })
+}
+
+async fn next_chunk(worker: &Worker, read: &mut BlobRead) -> Result<Option<bytes::Bytes>, Failure> {
+    let next = async { read.stream.next().await.transpose() };
+    answer_of_store(worker, next).await
+}
+
+/// Waits for the store with a bound, and says what its errors mean for the attempt.
+async fn answer_of_store<T>(worker: &Worker, answer: impl Future<Output = Result<T, BlobError>>) -> Result<T, Failure> {
+    let answer = timeout(Duration::from_secs(IDLE_SECONDS_MAX), answer)
+        .await
+        .unwrap_or_else(|_| Err(BlobError::Away(format!("nothing came within {IDLE_SECONDS_MAX} s").into())));
+    worker.dependencies.sources.note(answer).map_err(|error| {
+        let code = match error {
+            BlobError::NotFound(_) => FailureCode::SourceMissing,
+            BlobError::Forbidden(..) | BlobError::UnknownBucket(_) => FailureCode::SourceForbidden,
+            BlobError::Away(_) | BlobError::NoSpace => FailureCode::DependencyDown,
+        };
+        Failure::new(code, chain(&error))
+    })
+}
+
+fn too_many(length: u64, bytes_max: u64) -> Failure {
+    Failure::new(FailureCode::TooManyBytes, format!("the source is {length} bytes long, the limit is {bytes_max}"))
+}

@@ -1,0 +1,127 @@
+//! From events to rows: reads what producers send, registers it, and acks once the rows are committed.
+
+use std::sync::Arc;
+
+use shared::domain::file::NewFileVersion;
+use shared::event::{self, Dialect, Meaning};
+use shared::ports::work_queue::{Delivery, Message, ParkingReason, Subscription};
+use shared::register::{Registered, register};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+
+use crate::dependency::{Unanswered, chain};
+use crate::metrics::{self, EventOutcome};
+use crate::worker::{Ended, Worker};
+
+/// Events registered at the same time; each waits for one commit.
+const EVENTS_AT_ONCE: usize = 8;
+/// Unsettled events; twice what is worked on, so that nobody waits for the broker.
+pub(crate) const EVENT_PREFETCH: u16 = 16;
+
+/// Consumes events until the worker drains; what has begun goes on in `tasks`.
+pub(crate) async fn consume(worker: Arc<Worker>, mut uploads: Box<dyn Subscription>, tasks: TaskTracker) -> Ended {
+    let permits = Arc::new(Semaphore::new(EVENTS_AT_ONCE));
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = worker.shutdown.cancelled() => return Ended::Drained,
+            next = next_with_permit(&permits, &mut *uploads) => next,
+        };
+        let Some((permit, delivery)) = next else { return Ended::QueueClosed };
+        let span = tracing::info_span!(
+            "delivery",
+            delivery.channel = "uploads",
+            delivery.redelivered = delivery.redelivered,
+            traceparent = delivery.message.headers.get("traceparent"),
+        );
+        let worker = Arc::clone(&worker);
+        let taken_in = async move {
+            take_in(&worker, delivery).await;
+            drop(permit);
+        };
+        tasks.spawn(taken_in.instrument(span));
+    }
+}
+
+/// The permit first; giving up while waiting for the event gives the permit back.
+async fn next_with_permit(
+    permits: &Arc<Semaphore>,
+    uploads: &mut dyn Subscription,
+) -> Option<(tokio::sync::OwnedSemaphorePermit, Delivery)> {
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+    uploads.next().await.map(|delivery| (permit, delivery))
+}
+
+/// What follows for the delivery.
+enum Verdict {
+    Done(EventOutcome),
+    Park(ParkingReason),
+    /// The worker drains before the rows could be made.
+    Release,
+}
+
+async fn take_in(worker: &Worker, delivery: Delivery) {
+    let (dialect, verdict) = judge(worker, &delivery.message).await;
+    match verdict {
+        Verdict::Done(outcome) => {
+            metrics::event(dialect, outcome);
+            worker.ack(delivery).await;
+        }
+        Verdict::Park(reason) => {
+            if worker.park(delivery, &reason).await {
+                metrics::event(dialect, EventOutcome::Parked);
+            }
+        }
+        Verdict::Release => worker.release(delivery).await,
+    }
+}
+
+async fn judge(worker: &Worker, message: &Message) -> (Dialect, Verdict) {
+    let intake = event::read(message, &worker.deps.buckets, &worker.deps.presets);
+    let verdict = match intake.meaning {
+        Meaning::Register(new) => register_event(worker, &new).await,
+        Meaning::Park(reason) => Verdict::Park(reason),
+        Meaning::Ignore(reason) => {
+            tracing::debug!(event.dialect = intake.dialect.name(), "event ignored: {reason}");
+            Verdict::Done(EventOutcome::Ignored)
+        }
+    };
+    (intake.dialect, verdict)
+}
+
+/// Makes the rows. While the database is away the delivery stays in hand: giving it back would only make it come again
+/// at once, and count against its deliveries.
+async fn register_event(worker: &Worker, new: &NewFileVersion) -> Verdict {
+    let deps = &worker.deps;
+    let registering = || register(&*deps.store, &*deps.queue, new);
+    match worker.dependencies.database.patiently(&worker.shutdown, registering).await {
+        Ok(registered) => Verdict::Done(told(worker, new, &registered)),
+        Err(Unanswered::Stopped) => Verdict::Release,
+        Err(Unanswered::Refused(error)) => {
+            let reason = format!("the rows could not be made: {}", chain(&error));
+            Verdict::Park(ParkingReason { code: "not_registered", reason })
+        }
+    }
+}
+
+fn told(worker: &Worker, new: &NewFileVersion, registered: &Registered) -> EventOutcome {
+    if let Some(error) = &registered.wake_failure {
+        worker.dependencies.queue.failed(error);
+    }
+    let rows = &registered.registration;
+    let outcome = if rows.is_new { EventOutcome::Registered } else { EventOutcome::Duplicate };
+    tracing::info!(
+        file.id = %rows.file_id,
+        file_version.id = %rows.version_id,
+        tenant = %new.tenant,
+        source = new.source.display(),
+        lane = new.lane.name(),
+        current = rows.is_current,
+        outcome = outcome.name(),
+        "file version {} {}",
+        rows.version_id,
+        outcome.name(),
+    );
+    outcome
+}

@@ -1,0 +1,144 @@
+//! Everything that the worker records; names and help texts are the table in `shared::telemetry`.
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+use shared::domain::failure::FailureCode;
+use shared::domain::lane::Lane;
+use shared::domain::preset::PresetName;
+use shared::event::Dialect;
+use shared::ports::state_store::LaneBacklog;
+use shared::telemetry as names;
+
+/// What became of an upload event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventOutcome {
+    Registered,
+    Duplicate,
+    Ignored,
+    Parked,
+}
+
+impl EventOutcome {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+/// Why a render child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCause {
+    /// It had rendered its share.
+    Recycled,
+    /// It exited by itself, with a panic for instance.
+    Exited,
+    /// A signal ended it that we did not send.
+    Signal,
+    /// It needed too long and was killed.
+    Timeout,
+    /// It needed more memory than its limit.
+    Memory,
+    /// What it said is not the protocol.
+    Protocol,
+    /// Nobody wanted its answer any more: the lease was lost, or the worker stops.
+    Cancelled,
+}
+
+impl ExitCause {
+    /// The metric label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recycled => "recycled",
+            Self::Exited => "exited",
+            Self::Signal => "signal",
+            Self::Timeout => "timeout",
+            Self::Memory => "memory",
+            Self::Protocol => "protocol",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+pub(crate) fn event(dialect: Dialect, outcome: EventOutcome) {
+    counter!(names::EVENTS, "dialect" => dialect.name(), "outcome" => outcome.name()).increment(1);
+}
+
+pub(crate) fn parked() {
+    gauge!(names::PARKED).increment(1.0);
+}
+
+/// A representation settled as `success` or `error`.
+pub(crate) fn settled(preset: &PresetName, state: &'static str, code: Option<FailureCode>) {
+    let code = code.map_or("", FailureCode::name);
+    counter!(names::RENDERS, "preset" => preset.as_str().to_owned(), "state" => state, "code" => code).increment(1);
+}
+
+pub(crate) fn retried(code: FailureCode) {
+    counter!(names::RETRIES, "code" => code.name()).increment(1);
+}
+
+pub(crate) fn quarantined() {
+    counter!(names::QUARANTINED).increment(1);
+}
+
+pub(crate) fn stage(stage: &'static str, took: Duration) {
+    histogram!(names::STAGE_SECONDS, "stage" => stage).record(took.as_secs_f64());
+}
+
+pub(crate) fn first_thumbnail(lane: Lane, since_registered: Duration) {
+    let histogram = histogram!(names::EVENT_TO_FIRST_THUMBNAIL_SECONDS, "lane" => lane.name());
+    histogram.record(since_registered.as_secs_f64());
+}
+
+pub(crate) fn all_succeeded(lane: Lane, since_registered: Duration) {
+    histogram!(names::EVENT_TO_SUCCESS_SECONDS, "lane" => lane.name()).record(since_registered.as_secs_f64());
+}
+
+pub(crate) fn backlog(lane: &LaneBacklog) {
+    gauge!(names::PENDING, "lane" => lane.lane.name()).set(lane.pending as f64);
+    gauge!(names::OLDEST_PENDING_SECONDS, "lane" => lane.lane.name()).set(lane.oldest.as_secs_f64());
+}
+
+pub(crate) fn child_exit(cause: ExitCause) {
+    counter!(names::CHILD_EXITS, "cause" => cause.name()).increment(1);
+}
+
+/// Adds to a gauge for as long as it lives, however it ends.
+#[derive(Debug)]
+pub(crate) struct Held {
+    gauge: &'static str,
+    amount: f64,
+}
+
+impl Held {
+    /// One file version in work.
+    pub(crate) fn file_version() -> Self {
+        Self::new(names::INFLIGHT, 1.0)
+    }
+
+    /// Source bytes in memory; grows while they arrive.
+    pub(crate) fn source_bytes() -> Self {
+        Self::new(names::INFLIGHT_BYTES, 0.0)
+    }
+
+    fn new(gauge: &'static str, amount: f64) -> Self {
+        gauge!(gauge).increment(amount);
+        Self { gauge, amount }
+    }
+
+    pub(crate) fn add(&mut self, amount: usize) {
+        gauge!(self.gauge).increment(amount as f64);
+        self.amount += amount as f64;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        gauge!(self.gauge).decrement(self.amount);
+    }
+}

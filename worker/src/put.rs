@@ -1,0 +1,42 @@
+//! Stores the pages of a representation; only when every reader finds them may a row say so.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use shared::domain::blob_key::BlobKey;
+use shared::domain::failure::{Failure, FailureCode};
+use shared::domain::format::OutputFormat;
+use shared::domain::ids::Tenant;
+use shared::domain::representation::{Content, PageContent};
+use shared::ports::blob_store::BlobBody;
+
+use crate::child::RenderedPage;
+use crate::dependency::chain;
+use crate::worker::Worker;
+
+/// Pages of one representation that are stored at the same time.
+const PUTS_AT_ONCE: usize = 4;
+
+/// Stores the pages, page 1 first, under keys made of their digests.
+pub(crate) async fn put(
+    worker: &Worker,
+    tenant: &Tenant,
+    format: OutputFormat,
+    pages: Vec<RenderedPage>,
+) -> Result<Content, Failure> {
+    let puts = pages.into_iter().map(|page| put_page(worker, tenant, format, page));
+    let stored: Vec<PageContent> = stream::iter(puts).buffered(PUTS_AT_ONCE).try_collect().await?;
+    Content::new(stored).ok_or_else(|| Failure::new(FailureCode::EncodeFailed, "the representation has no page"))
+}
+
+async fn put_page(
+    worker: &Worker,
+    tenant: &Tenant,
+    format: OutputFormat,
+    page: RenderedPage,
+) -> Result<PageContent, Failure> {
+    let blob = BlobKey::Representation { tenant: tenant.clone(), digest: page.sha256, format };
+    let length_bytes = page.bytes.len() as u64;
+    let stored = worker.deps.blobs.put(&blob, BlobBody::Bytes(page.bytes), format.media_type()).await;
+    // Whatever the store says, it is not the source's fault: time without the store does not count.
+    worker.dependencies.blobs.note(stored).map_err(|error| Failure::new(FailureCode::DependencyDown, chain(&error)))?;
+    Ok(PageContent { blob, dimensions: page.dimensions, length_bytes })
+}

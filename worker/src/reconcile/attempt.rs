@@ -1,0 +1,214 @@
+//! One attempt at a claim: fetch once, render once, put every blob; every claimed row gets its outcome.
+
+use std::time::{Duration, Instant};
+
+use shared::domain::failure::{Disposition, Failure, FailureCode};
+use shared::domain::file::{ByteFacts, PictureFacts};
+use shared::domain::preset::{Preset, PresetName};
+use shared::domain::representation::{Outcome, Representation};
+use shared::ports::state_store::{Claim, SameContent, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use super::Ended;
+use crate::child::{Rendering, Renderings};
+use crate::dependency::{Unanswered, chain};
+use crate::fetch::fetch;
+use crate::put::put;
+use crate::retry::Tried;
+use crate::worker::Worker;
+
+/// What an attempt came to.
+#[derive(Debug, Default)]
+pub(crate) struct Attempted {
+    pub(crate) outcomes: Vec<(PresetName, Outcome)>,
+    pub(crate) bytes: Option<ByteFacts>,
+    pub(crate) picture: Option<PictureFacts>,
+    pub(crate) stages: Stages,
+}
+
+/// How long the attempt was in each stage, in the order of the first time.
+#[derive(Debug, Default)]
+pub(crate) struct Stages(Vec<(&'static str, Duration)>);
+
+impl Stages {
+    /// Adds to a stage.
+    pub(crate) fn add(&mut self, stage: &'static str, took: Duration) {
+        match self.0.iter_mut().find(|(known, _)| *known == stage) {
+            Some((_, total)) => *total += took,
+            None => self.0.push((stage, took)),
+        }
+    }
+
+    /// Milliseconds in a stage; `None` when it was not reached.
+    pub(crate) fn ms(&self, stage: &str) -> Option<u64> {
+        self.0.iter().find(|(known, _)| *known == stage).map(|(_, took)| took.as_millis() as u64)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, Duration)> {
+        self.0.iter().copied()
+    }
+}
+
+/// Makes what was claimed. Never fails: a failure is an outcome of every row that has none yet.
+pub(super) async fn attempt(worker: &Worker, claim: &Claim) -> Ended {
+    let mut attempted = Attempted::default();
+    let verdicts = Verdicts::of(worker, claim);
+    let presets = sort_out(worker, claim, &verdicts, &mut attempted);
+    if !presets.is_empty() {
+        match make(worker, claim, &verdicts, &presets, &mut attempted).await {
+            Ok(SameContent::Distinct) => {}
+            Ok(SameContent::As(other)) => return Ended::SameAs(other),
+            Err(failure) => {
+                let failed = presets.iter().map(|preset| verdicts.failed(&preset.name, failure.clone()));
+                attempted.outcomes.extend(failed);
+            }
+        }
+    }
+    Ended::Attempted(Box::new(attempted))
+}
+
+/// The presets to render. Rows that cannot be rendered, or must not be any more, get their outcome before any cost.
+fn sort_out(worker: &Worker, claim: &Claim, verdicts: &Verdicts<'_>, attempted: &mut Attempted) -> Vec<Preset> {
+    let format = claim.state.version.picture.map(|picture| picture.format);
+    let mut presets = Vec::with_capacity(claim.presets.len());
+    for name in &claim.presets {
+        let outcome = match worker.deps.presets.get(name.as_str()) {
+            _ if let Some(last) = verdicts.spent(name) => (name.clone(), Outcome::Error(last)),
+            None => {
+                let reason = format!("this worker's configuration has no preset {name}");
+                verdicts.failed(name, Failure::new(FailureCode::UnknownPreset, reason))
+            }
+            Some(preset) if !preset.exists_for(format) => {
+                let shown = format.map_or("this", |format| format.name());
+                let reason = format!("preset {name} does not exist for {shown} sources");
+                verdicts.failed(name, Failure::new(FailureCode::NotForThisFormat, reason))
+            }
+            Some(preset) => {
+                presets.push(preset.clone());
+                continue;
+            }
+        };
+        attempted.outcomes.push(outcome);
+    }
+    presets
+}
+
+async fn make(
+    worker: &Worker,
+    claim: &Claim,
+    verdicts: &Verdicts<'_>,
+    presets: &[Preset],
+    attempted: &mut Attempted,
+) -> Result<SameContent, Failure> {
+    let version = &claim.state.version;
+    let fetching = Instant::now();
+    let fetched = fetch(worker, version).await;
+    attempted.stages.add("fetch", fetching.elapsed());
+    let fetched = fetched?;
+    attempted.bytes = Some(fetched.bytes);
+    let recorded = recorded(worker, || worker.deps.store.record_bytes(version.id, fetched.bytes)).await?;
+    if let SameContent::As(_) = recorded {
+        return Ok(recorded);
+    }
+    let rendering = Instant::now();
+    let answer = worker.pool.render(&fetched.source, presets.to_vec()).await;
+    attempted.stages.add("render", rendering.elapsed());
+    // The source is not needed any more; its memory is.
+    drop(fetched);
+    for (step, took) in answer.steps {
+        attempted.stages.add(step.name(), took);
+    }
+    let Renderings { picture, presets: renderings } = answer.result?;
+    attempted.picture = Some(picture);
+    recorded_picture(worker, claim, picture).await?;
+    let putting = Instant::now();
+    for (preset, rendering) in presets.iter().zip(renderings) {
+        let outcome = put_rendering(worker, claim, verdicts, preset, rendering).await;
+        attempted.outcomes.push(outcome);
+    }
+    attempted.stages.add("put", putting.elapsed());
+    Ok(SameContent::Distinct)
+}
+
+async fn recorded_picture(worker: &Worker, claim: &Claim, picture: PictureFacts) -> Result<(), Failure> {
+    let version = &claim.state.version;
+    if version.picture == Some(picture) {
+        return Ok(());
+    }
+    recorded(worker, || worker.deps.store.record_picture(version.id, picture)).await
+}
+
+/// Records a fact about the version. While the database is away this waits; the heartbeat ends it with the lease.
+async fn recorded<T, Call: Future<Output = Result<T, StoreError>>>(
+    worker: &Worker,
+    call: impl FnMut() -> Call,
+) -> Result<T, Failure> {
+    let never = CancellationToken::new();
+    worker.dependencies.database.patiently(&never, call).await.map_err(|error| {
+        let reason = match &error {
+            Unanswered::Refused(error) => chain(error),
+            Unanswered::Stopped => "the worker stops".to_owned(),
+        };
+        Failure::new(FailureCode::DependencyDown, reason)
+    })
+}
+
+/// One preset's blobs and outcome; what happens to it does not touch its siblings.
+async fn put_rendering(
+    worker: &Worker,
+    claim: &Claim,
+    verdicts: &Verdicts<'_>,
+    preset: &Preset,
+    rendering: Rendering,
+) -> (PresetName, Outcome) {
+    let stored = match rendering.result {
+        Ok(pages) => put(worker, &claim.state.file.tenant, preset.format, pages).await,
+        Err(failure) => Err(failure),
+    };
+    match stored {
+        Ok(content) => (preset.name.clone(), Outcome::Success(content)),
+        Err(failure) => verdicts.failed(&preset.name, failure),
+    }
+}
+
+/// What follows from failures in this attempt.
+struct Verdicts<'a> {
+    worker: &'a Worker,
+    claim: &'a Claim,
+    /// Attempts of the row that has had most, so that all rows of a version come back together and share a decode.
+    attempts: u32,
+    /// The same for all rows, for the same reason.
+    jitter: f64,
+}
+
+impl<'a> Verdicts<'a> {
+    fn of(worker: &'a Worker, claim: &'a Claim) -> Self {
+        let attempts = claimed(claim).map(|row| row.attempts).max().unwrap_or(1);
+        Self { worker, claim, attempts, jitter: rand::random() }
+    }
+
+    /// The outcome of a row whose attempt failed.
+    fn failed(&self, preset: &PresetName, failure: Failure) -> (PresetName, Outcome) {
+        let crashes = self.claim.state.representation(preset).map_or(0, |row| row.crashes);
+        let since_first_attempt = self.claim.since_first_attempt;
+        let tried = Tried { attempts: self.attempts, crashes, since_first_attempt };
+        (preset.clone(), self.worker.deps.retry.outcome(failure, tried, self.jitter))
+    }
+
+    /// The failure that a row ends with untried: its render child has died too often already.
+    fn spent(&self, preset: &PresetName) -> Option<Failure> {
+        let row = self.claim.state.representation(preset)?;
+        if row.crashes < self.worker.deps.retry.crashes_max {
+            return None;
+        }
+        let last = row.last_failure.clone().filter(|last| last.code.disposition() == Disposition::Crash);
+        Some(last.unwrap_or_else(|| {
+            Failure::new(FailureCode::ChildCrashed, format!("the render child died {} times", row.crashes))
+        }))
+    }
+}
+
+/// The rows that were claimed.
+pub(super) fn claimed(claim: &Claim) -> impl Iterator<Item = &Representation> {
+    claim.presets.iter().filter_map(|preset| claim.state.representation(preset))
+}

@@ -1,0 +1,103 @@
+//! An engine that fails as the source tells it to: a source `hostile:NAME` does what a bug in a codec could do.
+
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+
+use render::{Page, Picture, Rendered, Report, Request, Step, StepObserver};
+use rustix::process::{Resource, Signal, getpid, getrlimit, getsid, kill_process};
+use shared::domain::dimensions::Dimensions;
+use shared::domain::failure::{Failure, FailureCode};
+use shared::domain::format::SourceFormat;
+
+pub(crate) fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn StepObserver) -> Result<Report, Failure> {
+    let hostile = source.strip_prefix(b"hostile:").map(String::from_utf8_lossy);
+    match hostile.as_deref() {
+        None => render::render(source, request, observer),
+        Some("abort") => std::process::abort(),
+        Some("segfault") => signal(Signal::SEGV),
+        Some("panic") => panic!("index out of bounds in a codec"),
+        Some("exit") => std::process::exit(0),
+        Some("loop") => spin(observer),
+        Some("allocate") => allocate(),
+        Some("write") => Ok(report(request, request.limits.output_bytes_max as usize + 1, 10)),
+        Some("write-elsewhere") => write_elsewhere(),
+        Some("too-wide") => Ok(report(request, 100, 10_000)),
+        Some("too-few") => Ok(Report { renderings: Vec::new(), ..report(request, 100, 10) }),
+        Some("not-jpeg") => Ok(not_jpeg(request)),
+        Some("blame") => Err(Failure::new(FailureCode::SourceMissing, "look again for ever")),
+        Some("look-around") => Err(Failure::new(FailureCode::CorruptSource, surroundings())),
+        Some(other) => panic!("nobody taught the engine to {other}"),
+    }
+}
+
+fn signal(signal: Signal) -> ! {
+    // The first one goes to Rust's own handler, which looks for a stack overflow and then stands aside.
+    loop {
+        kill_process(getpid(), signal).unwrap();
+    }
+}
+
+fn spin(observer: &mut dyn StepObserver) -> ! {
+    observer.step(Step::Decode);
+    loop {
+        black_box(());
+    }
+}
+
+fn allocate() -> ! {
+    let mut kept: Vec<Vec<u8>> = Vec::new();
+    loop {
+        kept.push(black_box(Vec::with_capacity(16 << 20)));
+    }
+}
+
+/// Writes without end into a file that the parent does not know.
+fn write_elsewhere() -> ! {
+    let file = rustix::fs::memfd_create("elsewhere", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    let file = std::fs::File::from(file);
+    let block = vec![1; 1 << 20];
+    let mut offset = 0;
+    loop {
+        file.write_all_at(&block, offset).unwrap();
+        offset += block.len() as u64;
+    }
+}
+
+/// A report that looks right but for its lengths and widths.
+fn report(request: &Request<'_>, length: usize, width: u32) -> Report {
+    let dimensions = Dimensions { width, height: 5 };
+    let page = || {
+        let mut bytes = vec![0; length];
+        bytes[..3].copy_from_slice(&[0xff, 0xd8, 0xff]);
+        Page { dimensions, bytes }
+    };
+    let rendered =
+        |preset: &shared::domain::preset::Preset| Rendered { preset: preset.name.clone(), result: Ok(vec![page()]) };
+    let picture = Picture { format: SourceFormat::Bmp, dimensions: Dimensions { width: 64, height: 48 }, pages: 1 };
+    Report { picture, renderings: request.presets.iter().map(rendered).collect() }
+}
+
+fn not_jpeg(request: &Request<'_>) -> Report {
+    let mut report = report(request, 100, 10);
+    for rendered in &mut report.renderings {
+        if let Ok(pages) = &mut rendered.result {
+            pages[0].bytes = b"<script>".to_vec();
+        }
+    }
+    report
+}
+
+/// What the child sees of the world, for the story that looks at it.
+fn surroundings() -> String {
+    let limit = |resource| getrlimit(resource).maximum.map_or("none".to_owned(), |most| most.to_string());
+    format!(
+        "environment={} own_session={} memory={} file={} core={} descriptors={} directory={}",
+        std::env::vars_os().count(),
+        getsid(None).unwrap() == getpid(),
+        limit(Resource::As),
+        limit(Resource::Fsize),
+        limit(Resource::Core),
+        limit(Resource::Nofile),
+        std::env::current_dir().unwrap().display(),
+    )
+}

@@ -1,0 +1,230 @@
+//! What becomes of events, whatever they bring and whatever happens to the worker.
+
+use std::time::{Duration, Instant};
+
+use shared::domain::failure::FailureCode;
+use shared::domain::file::FileState;
+use shared::domain::ids::Sha256Digest;
+use shared::domain::lane::Lane;
+use shared::domain::plan;
+use shared::domain::representation::{Representation, State};
+use shared::event::{self, Meaning};
+use shared::ports::work_queue::Message;
+
+use crate::children::{Story, told};
+use crate::parent::{children, eventually, picture};
+use crate::world::{World, announcement};
+
+pub(crate) const ALL: &[Story] = &[
+    ("an_event_becomes_representations", || told(an_event_becomes_representations())),
+    ("the_same_event_ten_times_is_one_version", || told(the_same_event_ten_times_is_one_version())),
+    ("what_nobody_can_read_is_parked", || told(what_nobody_can_read_is_parked())),
+    ("a_source_that_comes_late_is_found", || told(a_source_that_comes_late_is_found())),
+    ("a_source_that_never_comes_ends", || told(a_source_that_never_comes_ends())),
+    ("bad_bytes_end_at_once", || told(bad_bytes_end_at_once())),
+    ("a_poison_file_is_quarantined_alone", || told(a_poison_file_is_quarantined_alone())),
+    ("a_lost_wake_is_made_up_for", || told(a_lost_wake_is_made_up_for())),
+    ("the_format_that_is_found_decides", || told(the_format_that_is_found_decides())),
+    ("a_preset_that_nobody_knows_waits_for_a_worker_that_does", || told(unknown_preset_waits())),
+    ("draining_hands_back_what_does_not_end_in_time", || told(draining_hands_back())),
+    ("the_second_signal_does_not_wait", || told(the_second_signal_does_not_wait())),
+];
+
+fn codes(file: &FileState) -> Vec<FailureCode> {
+    let code = |row: &Representation| match &row.state {
+        State::Error(failure) => Some(failure.code),
+        State::Pending | State::Viewable(_) | State::Success(_) => None,
+    };
+    let mut codes: Vec<_> = file.representations.iter().filter_map(code).collect();
+    codes.dedup();
+    codes
+}
+
+fn all_succeeded(file: &FileState) -> bool {
+    file.representations.iter().all(|row| matches!(row.state, State::Success(_)))
+}
+
+async fn an_event_becomes_representations() {
+    let world = World::new().await;
+    let worker = world.start_worker();
+    world.upload("plain.bmp", &picture()).await;
+    let file = world.settled("plain.bmp").await;
+    assert_eq!(file.representations.len(), 5);
+    for row in &file.representations {
+        let page = row.state.content().unwrap_or_else(|| panic!("{row:#?}")).first();
+        assert_eq!(world.blob_bytes(&page.blob).await, Some(page.length_bytes), "{}", row.preset);
+        assert_eq!((row.attempts, row.crashes), (1, 0));
+    }
+    let bytes = file.version.bytes.unwrap();
+    assert_eq!((bytes.length_bytes, bytes.sha256), (picture().len() as u64, Sha256Digest::of(&picture())));
+    assert_eq!(file.version.picture.unwrap().dimensions.to_string(), "64x48");
+    worker.drain().await;
+}
+
+async fn the_same_event_ten_times_is_one_version() {
+    let world = World::new().await;
+    let worker = world.start_worker();
+    world.put_source("plain.bmp", &picture());
+    for _ in 0..10 {
+        world.announce(announcement("plain.bmp")).await;
+    }
+    assert!(all_succeeded(&world.settled("plain.bmp").await));
+    worker.drain().await;
+    let rows: u64 = world.store.census().await.unwrap().iter().map(|line| line.rows).sum();
+    assert_eq!(rows, 5);
+    assert_eq!(world.file("plain.bmp").await.unwrap().file.generation, 0);
+}
+
+async fn what_nobody_can_read_is_parked() {
+    let world = World::new().await;
+    let worker = world.start_worker();
+    world.announce("this is not an event".into()).await;
+    world.upload("plain.bmp", &picture()).await;
+    assert!(all_succeeded(&world.settled("plain.bmp").await));
+    let parked = world.parked().await;
+    assert_eq!(&parked.message.body[..], b"this is not an event");
+    assert!(parked.message.headers.contains_key("x-thumbline-code"));
+    parked.ack().await.unwrap();
+    worker.drain().await;
+}
+
+async fn a_source_that_comes_late_is_found() {
+    let world = World::new().await;
+    let worker = world.start_worker();
+    world.announce(announcement("late.bmp")).await;
+    let looked = |row: &Representation| row.last_failure.as_ref().is_some_and(|f| f.code == FailureCode::SourceMissing);
+    world.until("late.bmp", |rows| rows.iter().any(looked)).await;
+    world.put_source("late.bmp", &picture());
+    let file = world.settled("late.bmp").await;
+    assert!(all_succeeded(&file));
+    assert!(file.representations.iter().all(|row| row.attempts > 1));
+    worker.drain().await;
+}
+
+async fn a_source_that_never_comes_ends() {
+    let mut world = World::new().await;
+    world.retry.source_grace_seconds = 1;
+    let worker = world.start_worker();
+    world.announce(announcement("never.bmp")).await;
+    let file = world.settled("never.bmp").await;
+    assert_eq!(codes(&file), [FailureCode::SourceMissing]);
+    assert!(file.representations[0].attempts > 2);
+    worker.drain().await;
+}
+
+async fn bad_bytes_end_at_once() {
+    let mut world = World::new().await;
+    world.limits.source_bytes_max = picture().len() as u64;
+    let worker = world.start_worker();
+    world.upload("empty.bmp", b"").await;
+    world.upload("long.bmp", &[picture(), vec![0]].concat()).await;
+    world.upload("text.bmp", b"text").await;
+    world.put_source("other.bmp", &picture());
+    let declared = Sha256Digest::of(b"something else");
+    world.announce(format!(r#"{{"bucket":"incoming","key":"other.bmp","sha256":"{declared}"}}"#)).await;
+    let ends = [
+        ("empty.bmp", FailureCode::ZeroBytes),
+        ("long.bmp", FailureCode::TooManyBytes),
+        ("text.bmp", FailureCode::UnsupportedFormat),
+        ("other.bmp", FailureCode::DigestMismatch),
+    ];
+    for (key, code) in ends {
+        let file = world.settled(key).await;
+        assert_eq!(codes(&file), [code], "{key}");
+        assert!(file.representations.iter().all(|row| row.attempts == 1), "{key}");
+    }
+    worker.drain().await;
+}
+
+async fn a_poison_file_is_quarantined_alone() {
+    let world = World::new().await;
+    let worker = world.start_worker();
+    world.upload("poison.bmp", b"hostile:abort").await;
+    world.upload("plain.bmp", &picture()).await;
+    assert!(all_succeeded(&world.settled("plain.bmp").await));
+    let file = world.settled("poison.bmp").await;
+    assert_eq!(codes(&file), [FailureCode::ChildCrashed]);
+    assert!(file.representations.iter().all(|row| (row.attempts, row.crashes) == (3, 3)));
+    worker.drain().await;
+}
+
+async fn a_lost_wake_is_made_up_for() {
+    let world = World::new().await;
+    world.put_source("plain.bmp", &picture());
+    let message = Message { body: announcement("plain.bmp").into(), ..Message::default() };
+    let buckets = shared::domain::source::AllowedBuckets::new([(
+        "incoming".to_owned(),
+        shared::domain::source::AllowedBucket { tenant: "default".parse().unwrap(), default_access: None },
+    )]);
+    let Meaning::Register(new) = event::read(&message, &buckets, &world.presets).meaning else { panic!("no event") };
+    world.store.register(&new).await.unwrap();
+    let worker = world.start_worker();
+    assert!(all_succeeded(&world.settled("plain.bmp").await));
+    worker.drain().await;
+}
+
+async fn the_format_that_is_found_decides() {
+    let mut world = World::new().await;
+    world.add_preset(
+        "name = \"only_bmp\"\nformat = \"png\"\nwidth = 40\nheight = 40\ntrigger = \"eager\"\nsources = [\"bmp\"]",
+    );
+    let worker = world.start_worker();
+    world.upload("called-a.png", &picture()).await;
+    let file = world.until("called-a.png", |rows| rows.len() == 6 && rows.iter().all(|r| r.state.has_settled())).await;
+    assert!(all_succeeded(&file), "{file:#?}");
+    worker.drain().await;
+}
+
+async fn unknown_preset_waits() {
+    let mut world = World::new().await;
+    let old = world.start_worker();
+    world.upload("plain.bmp", &picture()).await;
+    let file = world.settled("plain.bmp").await;
+    world.add_preset("name = \"newer\"\nformat = \"png\"\nwidth = 40\nheight = 40");
+    let newer = plan::wanted(world.presets.get("newer").unwrap());
+    world.store.ask(file.version.id, &[newer], Lane::Interactive).await.unwrap();
+    let refused =
+        |row: &Representation| row.last_failure.as_ref().is_some_and(|f| f.code == FailureCode::UnknownPreset);
+    world.until("plain.bmp", |rows| rows.iter().any(refused)).await;
+    old.drain().await;
+    let new = world.start_worker();
+    assert!(all_succeeded(&world.settled("plain.bmp").await));
+    new.drain().await;
+}
+
+/// A world in which one render goes on for ever.
+async fn busy_world(drain_seconds: u64) -> World {
+    let mut world = World::new().await;
+    world.limits.child_seconds_max = 3600;
+    world.config.drain_seconds = drain_seconds;
+    world.config.concurrency = 1;
+    world.upload("endless.bmp", b"hostile:loop").await;
+    world
+}
+
+async fn draining_hands_back() {
+    let world = busy_world(0).await;
+    let worker = world.start_worker();
+    world.until("endless.bmp", |rows| rows.iter().all(|row| row.attempts == 1)).await;
+    eventually("a child is at work", || !children().is_empty()).await;
+    world.put_source("endless.bmp", &picture());
+    worker.drain().await;
+    let handed_back = world.file("endless.bmp").await.unwrap();
+    assert!(handed_back.representations.iter().all(|row| row.attempts == 0 && row.state == State::Pending));
+    let next = world.start_worker();
+    let file = world.settled("endless.bmp").await;
+    assert!(all_succeeded(&file) && file.representations.iter().all(|row| row.attempts == 1));
+    next.drain().await;
+}
+
+async fn the_second_signal_does_not_wait() {
+    let world = busy_world(3600).await;
+    let worker = world.start_worker();
+    world.until("endless.bmp", |rows| rows.iter().all(|row| row.attempts == 1)).await;
+    worker.shutdown.cancel();
+    let signalled = Instant::now();
+    worker.stop.cancel();
+    worker.ended().await;
+    assert!(signalled.elapsed() < Duration::from_secs(5));
+    assert!(world.file("endless.bmp").await.unwrap().representations.iter().all(|row| row.attempts == 0));
+}
