@@ -1,0 +1,66 @@
+//! Counts what goes wrong with blob stores, once, where it leaves the adapter.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use shared::domain::blob_key::BlobKey;
+use shared::domain::source::SourceLocation;
+use shared::ports::blob_store::{BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders, SourceStore};
+
+/// The same store, with its errors counted.
+pub(super) struct Counted<S>(pub(super) S);
+
+#[async_trait]
+impl<S: BlobStore> BlobStore for Counted<S> {
+    async fn put(&self, key: &BlobKey, body: BlobBody, content_type: &str) -> Result<(), BlobError> {
+        self.0.put(key, body, content_type).await.inspect_err(count)
+    }
+
+    async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<BlobRead, BlobError> {
+        self.0.get(key, range).await.map(counted_read).inspect_err(count)
+    }
+
+    async fn head(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
+        self.0.head(key).await.inspect_err(count)
+    }
+
+    async fn delete(&self, key: &BlobKey) -> Result<(), BlobError> {
+        self.0.delete(key).await.inspect_err(count)
+    }
+
+    async fn presign(
+        &self,
+        key: &BlobKey,
+        lifetime: Duration,
+        headers: &PresignedHeaders,
+    ) -> Result<Option<String>, BlobError> {
+        self.0.presign(key, lifetime, headers).await.inspect_err(count)
+    }
+
+    async fn ping(&self) -> Result<(), BlobError> {
+        self.0.ping().await.inspect_err(count)
+    }
+}
+
+#[async_trait]
+impl<S: SourceStore> SourceStore for Counted<S> {
+    async fn open(&self, source: &SourceLocation) -> Result<BlobRead, BlobError> {
+        self.0.open(source).await.map(counted_read).inspect_err(count)
+    }
+}
+
+fn counted_read(read: BlobRead) -> BlobRead {
+    BlobRead { length_bytes: read.length_bytes, stream: Box::pin(read.stream.inspect_err(count)) }
+}
+
+/// What is not there, or not allowed by the configuration, is an answer and no error of the store.
+fn count(error: &BlobError) {
+    match error {
+        BlobError::NotFound(_) | BlobError::UnknownBucket(_) => {}
+        BlobError::Forbidden(..) | BlobError::NoSpace | BlobError::Away(_) => {
+            metrics::counter!(shared::telemetry::DEPENDENCY_ERRORS, "dependency" => "blobs").increment(1);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! One bucket of an S3 server: objects are read, looked at, deleted, and lent by signed URLs.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use aws_sdk_s3::presigning::PresigningConfig;
+use bytes::Bytes;
+use futures_util::stream;
+use shared::ports::blob_store::{BlobError, BlobRead, PresignedHeaders};
+
+use super::fault;
+use crate::blob::reading;
+
+/// A bucket, and the prefix that all our keys in it have.
+pub(in crate::blob) struct Bucket {
+    pub(super) sdk: aws_sdk_s3::Client,
+    pub(super) name: String,
+    /// Empty, or ends with a slash.
+    pub(super) prefix: String,
+    /// Longest wait for the next bytes of a body.
+    pub(super) patience: Duration,
+}
+
+impl Bucket {
+    /// An object's bytes, or a range of them.
+    pub(in crate::blob) async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<BlobRead, BlobError> {
+        if let Some(range) = &range
+            && range.is_empty()
+        {
+            // The protocol has no way to ask for no bytes.
+            self.head(key).await?.ok_or_else(|| BlobError::NotFound(self.display(key)))?;
+            return Ok(reading::exactly(0, stream::empty::<Result<Bytes, std::io::Error>>(), self.patience));
+        }
+        let wanted = range.as_ref().map(|range| range.end - range.start);
+        let range = range.map(|range| format!("bytes={}-{}", range.start, range.end - 1));
+        let request = self.sdk.get_object().bucket(&self.name).key(self.key(key)).set_range(range);
+        let answer = request.send().await.map_err(|error| fault::from_request(self, key, error))?;
+        let length = answer.content_length.and_then(|length| u64::try_from(length).ok());
+        let length = length.ok_or_else(|| BlobError::Away("the server did not say how long the object is".into()))?;
+        if wanted.is_some_and(|wanted| wanted != length) {
+            return Err(BlobError::Away("the server answered with another range than we asked for".into()));
+        }
+        let chunks =
+            stream::unfold(answer.body, |mut body| async move { body.next().await.map(|chunk| (chunk, body)) });
+        Ok(reading::exactly(length, Box::pin(chunks), self.patience))
+    }
+
+    /// Whether the object is there, and its length in bytes.
+    pub(super) async fn head(&self, key: &str) -> Result<Option<u64>, BlobError> {
+        let request = self.sdk.head_object().bucket(&self.name).key(self.key(key));
+        match request.send().await.map_err(|error| fault::from_request(self, key, error)) {
+            Ok(answer) => Ok(answer.content_length.and_then(|length| u64::try_from(length).ok())),
+            Err(BlobError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the object; a missing one is fine.
+    pub(super) async fn delete(&self, key: &str) -> Result<(), BlobError> {
+        let request = self.sdk.delete_object().bucket(&self.name).key(self.key(key));
+        match request.send().await.map_err(|error| fault::from_request(self, key, error)) {
+            Ok(_) | Err(BlobError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A URL that lets anybody read the object for a while. No request is made.
+    pub(super) async fn presign(
+        &self,
+        key: &str,
+        lifetime: Duration,
+        headers: &PresignedHeaders,
+    ) -> Result<String, BlobError> {
+        let config = PresigningConfig::expires_in(lifetime).map_err(fault::away)?;
+        let request = self
+            .sdk
+            .get_object()
+            .bucket(&self.name)
+            .key(self.key(key))
+            .set_response_content_type(headers.content_type.clone())
+            .set_response_content_disposition(headers.content_disposition.clone())
+            .set_response_cache_control(headers.cache_control.clone());
+        let signed = request.presigned(config).await.map_err(|error| fault::from_request(self, key, error))?;
+        Ok(signed.uri().to_owned())
+    }
+
+    /// Answers when the bucket is there and lets us in.
+    pub(super) async fn ping(&self) -> Result<(), BlobError> {
+        let request = self.sdk.head_bucket().bucket(&self.name);
+        request.send().await.map(drop).map_err(|error| fault::from_bucket(self, error))
+    }
+
+    /// The whole key of an object.
+    pub(super) fn key(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Where the object is, for people.
+    pub(super) fn display(&self, key: &str) -> String {
+        format!("s3://{}/{}{key}", self.name, self.prefix)
+    }
+}

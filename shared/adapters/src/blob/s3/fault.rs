@@ -1,0 +1,63 @@
+//! From an S3 server's errors to ours.
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use shared::ports::blob_store::BlobError;
+
+use super::bucket::Bucket;
+
+/// Codes of servers that have no space left, or none left for us. Ceph answers 403 with the first one.
+const NO_SPACE_CODES: [&str; 4] =
+    ["QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "XMinioAdminBucketQuotaExceeded"];
+
+/// What a failed request for `key` means.
+pub(super) fn from_request<E>(bucket: &Bucket, key: &str, error: SdkError<E, HttpResponse>) -> BlobError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    match (status, code) {
+        (_, "NoSuchBucket") => no_bucket(bucket),
+        (_, code) if NO_SPACE_CODES.contains(&code) => BlobError::NoSpace,
+        (Some(507), _) => BlobError::NoSpace,
+        (Some(404), _) => BlobError::NotFound(bucket.display(key)),
+        (Some(401 | 403), _) => BlobError::Forbidden(bucket.display(key), words(&error)),
+        _ => away(error),
+    }
+}
+
+/// What a failed request for the bucket itself means.
+pub(super) fn from_bucket<E>(bucket: &Bucket, error: SdkError<E, HttpResponse>) -> BlobError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match from_request(bucket, "", error) {
+        BlobError::NotFound(_) => no_bucket(bucket),
+        BlobError::Forbidden(_, words) => BlobError::Forbidden(format!("bucket {}", bucket.name), words),
+        other => other,
+    }
+}
+
+/// The request failed for another reason, which may pass.
+pub(super) fn away(error: impl std::error::Error + Send + Sync + 'static) -> BlobError {
+    // The SDK's errors say only "service error"; what happened is in their sources.
+    BlobError::Away(DisplayErrorContext(error).to_string().into())
+}
+
+fn no_bucket(bucket: &Bucket) -> BlobError {
+    let name = &bucket.name;
+    BlobError::Away(format!("the server has no bucket {name:?}: create it, or name another one").into())
+}
+
+/// The server's own words, or at least its status.
+fn words<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> String {
+    let answer = error.as_service_error();
+    let code = answer.and_then(ProvideErrorMetadata::code);
+    let message = answer.and_then(ProvideErrorMetadata::message);
+    match (code, message) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => "it refuses these credentials".to_owned(),
+    }
+}

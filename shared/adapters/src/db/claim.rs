@@ -1,0 +1,79 @@
+//! Claims: rows taken for a time, by one conditional update; and the lease prolonged.
+
+use std::time::Duration;
+
+use sea_orm::FromQueryResult;
+use shared::domain::ids::{ClaimToken, FileVersionId};
+use shared::ports::state_store::{Claim, StoreError};
+
+use super::Database;
+use super::convert::{duration, lane, millis, representation_value, urgency};
+use super::error::store_error;
+use super::sql::Sql;
+
+#[derive(Debug, FromQueryResult)]
+struct ClaimedRow {
+    preset: String,
+    lane: String,
+    waited_ms: i64,
+    since_first_attempt_ms: i64,
+}
+
+impl Database {
+    /// The update takes the rows, whoever else tries; the transaction is there so that they are not taken when what
+    /// is needed to work on them cannot be read.
+    pub(super) async fn claim_rows(
+        &self,
+        version: FileVersionId,
+        token: &ClaimToken,
+        lease: Duration,
+    ) -> Result<Option<Claim>, StoreError> {
+        let transaction = self.begin().await?;
+        let rows: Vec<ClaimedRow> = take(version, token, lease).all(&transaction).await?;
+        if rows.is_empty() {
+            transaction.rollback().await.map_err(store_error)?;
+            return Ok(None);
+        }
+        let state = super::read::state_of_version(&transaction, version).await?.ok_or(StoreError::NotFound)?;
+        transaction.commit().await.map_err(store_error)?;
+
+        let parse = |row: &ClaimedRow| representation_value("preset", version, &row.preset);
+        let presets = rows.iter().map(parse).collect::<Result<_, _>>()?;
+        let lanes = rows.iter().map(|row| lane(version, &row.lane)).collect::<Result<Vec<_>, _>>()?;
+        let Some(lane) = lanes.into_iter().min_by_key(|lane| urgency(*lane)) else { return Ok(None) };
+        let longest = |ms: fn(&ClaimedRow) -> i64| duration(rows.iter().map(ms).max().unwrap_or_default());
+        let waited = longest(|row| row.waited_ms);
+        let since_first_attempt = longest(|row| row.since_first_attempt_ms);
+        Ok(Some(Claim { state, presets, lane, waited, since_first_attempt }))
+    }
+
+    pub(super) async fn extend_lease(&self, token: &ClaimToken, lease: Duration) -> Result<bool, StoreError> {
+        Ok(prolong(token, lease).run(&self.connection).await? > 0)
+    }
+}
+
+/// A claim resets the wakes: should the lease run out, the sweeper wakes the row at once.
+pub(super) fn take(version: FileVersionId, token: &ClaimToken, lease: Duration) -> Sql {
+    Sql::new(
+        "UPDATE representation
+         SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, {now}),
+             lease_token = $2, claimed_at = {now}, lease_until = {now} + $3, woken_at = NULL, wakes = 0
+         WHERE file_version_id = $1 AND state IN ('pending', 'viewable')
+           AND due_at <= {now} AND (lease_until IS NULL OR lease_until <= {now})
+         RETURNING preset, lane, {now} - pending_since AS waited_ms, {now} - first_attempt_at AS since_first_attempt_ms",
+    )
+    .value(version.get())
+    .value(token.as_str())
+    .value(millis(lease))
+}
+
+/// A lease that has run out cannot be prolonged, even if nobody has taken the rows since: the sweeper may have
+/// looked already.
+pub(super) fn prolong(token: &ClaimToken, lease: Duration) -> Sql {
+    Sql::new(
+        "UPDATE representation SET lease_until = {now} + $2
+         WHERE lease_token = $1 AND lease_until > {now}",
+    )
+    .value(token.as_str())
+    .value(millis(lease))
+}

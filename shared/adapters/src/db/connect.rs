@@ -1,0 +1,73 @@
+//! Opens the pool of connections, with everything set that keeps a wait bounded.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
+use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector};
+use shared::ports::state_store::StoreError;
+
+use super::config::{Config, Location};
+use super::error::store_error;
+
+/// Longest time that one statement may take; ours take milliseconds.
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Opens the database; fails when it cannot be reached within the acquire timeout.
+pub(super) async fn open(config: &Config) -> Result<DatabaseConnection, StoreError> {
+    match config.location().map_err(|reason| StoreError::Away(reason.into()))? {
+        Location::Sqlite(path) => open_sqlite(config, &path).await,
+        Location::Postgres(options) => open_postgres(config, *options).await,
+    }
+}
+
+async fn open_sqlite(config: &Config, path: &Path) -> Result<DatabaseConnection, StoreError> {
+    if let Some(parent) = path.parent() {
+        tokio::fs::create_dir_all(parent).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::StorageFull => StoreError::NoSpace(Box::new(error)),
+            _ => StoreError::Away(Box::new(error)),
+        })?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        // Readers and the one writer do not wait for one another.
+        .journal_mode(SqliteJournalMode::Wal)
+        // After a power failure the last commits may be gone, but the file is whole; events come again.
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(config.acquire_timeout());
+    let pool = SqlitePoolOptions::new()
+        .max_connections(config.connections_max)
+        .acquire_timeout(config.acquire_timeout())
+        .connect_with(options)
+        .await
+        .map_err(connect_error)?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+async fn open_postgres(config: &Config, options: PgConnectOptions) -> Result<DatabaseConnection, StoreError> {
+    let timeout_ms = STATEMENT_TIMEOUT.as_millis().to_string();
+    let options = options.application_name("thumbline").options([
+        ("statement_timeout", timeout_ms.as_str()),
+        // A worker that froze inside a transaction must not keep its locks.
+        ("idle_in_transaction_session_timeout", timeout_ms.as_str()),
+    ]);
+    // The pool would hide why the server cannot be reached behind a timeout of its own.
+    let first = tokio::time::timeout(config.acquire_timeout(), options.connect())
+        .await
+        .map_err(|elapsed| StoreError::Away(Box::new(elapsed)))?
+        .map_err(connect_error)?;
+    first.close().await.map_err(connect_error)?;
+    let pool = PgPoolOptions::new()
+        .max_connections(config.connections_max)
+        .acquire_timeout(config.acquire_timeout())
+        .connect_lazy_with(options);
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+fn connect_error(error: sqlx::Error) -> StoreError {
+    store_error(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+}

@@ -1,0 +1,181 @@
+//! The [`StateStore`] on PostgreSQL and SQLite, one code path for both.
+//!
+//! Modules in reading order:
+//!
+//! - `config`, `connect`: section `[database]`, and the pool that it opens.
+//! - `migrations`: the schema.
+//! - `sql`: a statement with its values; the clock is all that differs between the two databases.
+//! - `convert`, `error`: rows and errors in the words of the core.
+//! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements.
+
+mod ask;
+mod backlog;
+mod claim;
+mod config;
+mod connect;
+mod convert;
+mod error;
+mod facts;
+mod migrations;
+#[cfg(test)]
+mod plans;
+mod read;
+mod register;
+mod settle;
+mod sql;
+mod sweep;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
+use shared::domain::failure::Failure;
+use shared::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, Wanted};
+use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Tenant};
+use shared::domain::lane::Lane;
+use shared::domain::preset::PresetName;
+use shared::domain::representation::Outcome;
+use shared::ports::state_store::{
+    Asked, CensusLine, Claim, DueVersion, LaneBacklog, Registration, SameContent, StateStore, StoreError,
+};
+
+pub use config::Config;
+pub use error::SchemaMismatch;
+
+/// Tries of one call that PostgreSQL ends because it and another one wait for each other's rows.
+const DEADLOCK_TRIES_MAX: u32 = 5;
+
+/// The database: a pool of connections.
+#[derive(Debug, Clone)]
+pub struct Database {
+    connection: DatabaseConnection,
+    call_timeout: Duration,
+}
+
+impl Database {
+    /// Opens the database. SQLite's file and its directory are made when missing; the schema is left as it is.
+    pub async fn connect(config: &Config) -> Result<Self, StoreError> {
+        let connection = connect::open(config).await;
+        error::count(&connection);
+        let call_timeout = config.acquire_timeout() + connect::STATEMENT_TIMEOUT;
+        Ok(Self { connection: connection?, call_timeout })
+    }
+
+    /// Closes every connection and waits until they are.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.connection.close().await.map_err(error::store_error)
+    }
+
+    /// A transaction that may write. SQLite takes its write lock at once: taken later, it could only fail.
+    async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        let immediate = Some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode: immediate, ..Default::default() };
+        self.connection.begin_with_options(options).await.map_err(error::store_error)
+    }
+
+    async fn bounded<T, F>(&self, call: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        self.bounded_by(self.call_timeout, call).await
+    }
+
+    /// Every call of the port runs in here: it ends in time, survives deadlocks, and its error is counted.
+    async fn bounded_by<T, F>(&self, timeout: Duration, call: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let tries = async {
+            for _ in 1..DEADLOCK_TRIES_MAX {
+                match call().await {
+                    Err(error) if error::is_deadlock(&error) => {}
+                    done => return done,
+                }
+            }
+            call().await
+        };
+        let done = tokio::time::timeout(timeout, tries).await;
+        let outcome = done.unwrap_or_else(|elapsed| Err(StoreError::Away(Box::new(elapsed))));
+        error::count(&outcome);
+        outcome
+    }
+}
+
+#[async_trait]
+impl StateStore for Database {
+    async fn register(&self, new: &NewFileVersion) -> Result<Registration, StoreError> {
+        self.bounded(|| self.register_version(new)).await
+    }
+
+    async fn ask(&self, version: FileVersionId, wanted: &[Wanted], lane: Lane) -> Result<Asked, StoreError> {
+        self.bounded(|| self.ask_for(version, wanted, lane)).await
+    }
+
+    async fn claim(
+        &self,
+        version: FileVersionId,
+        token: &ClaimToken,
+        lease: Duration,
+    ) -> Result<Option<Claim>, StoreError> {
+        self.bounded(|| self.claim_rows(version, token, lease)).await
+    }
+
+    async fn extend(&self, token: &ClaimToken, lease: Duration) -> Result<bool, StoreError> {
+        self.bounded(|| self.extend_lease(token, lease)).await
+    }
+
+    async fn record_bytes(&self, version: FileVersionId, bytes: ByteFacts) -> Result<SameContent, StoreError> {
+        self.bounded(|| self.write_bytes(version, bytes)).await
+    }
+
+    async fn record_picture(&self, version: FileVersionId, picture: PictureFacts) -> Result<(), StoreError> {
+        self.bounded(|| self.write_picture(version, picture)).await
+    }
+
+    async fn settle(
+        &self,
+        version: FileVersionId,
+        token: &ClaimToken,
+        outcomes: &[(PresetName, Outcome)],
+    ) -> Result<Vec<PresetName>, StoreError> {
+        self.bounded(|| self.settle_rows(version, token, outcomes)).await
+    }
+
+    async fn due(&self, patience: Duration, limit: u32) -> Result<Vec<DueVersion>, StoreError> {
+        self.bounded(|| self.wake_due(patience, limit)).await
+    }
+
+    async fn give_up_overdue(&self, deadlines: &[(Lane, Duration)], failure: &Failure) -> Result<u64, StoreError> {
+        self.bounded(|| self.end_overdue(deadlines, failure)).await
+    }
+
+    async fn file(&self, id: FileId) -> Result<Option<FileState>, StoreError> {
+        self.bounded(|| self.read_file(id)).await
+    }
+
+    async fn version(&self, file: FileId, version: FileVersionId) -> Result<Option<FileState>, StoreError> {
+        self.bounded(|| self.read_version(file, version)).await
+    }
+
+    async fn file_by_identity(&self, tenant: &Tenant, identity: &str) -> Result<Option<FileState>, StoreError> {
+        self.bounded(|| self.read_by_identity(tenant, identity)).await
+    }
+
+    async fn recent(&self, before: Option<FileId>, limit: u32) -> Result<Vec<FileState>, StoreError> {
+        self.bounded(|| self.read_recent(before, limit)).await
+    }
+
+    async fn backlog(&self) -> Result<Vec<LaneBacklog>, StoreError> {
+        self.bounded(|| self.count_backlog()).await
+    }
+
+    async fn census(&self) -> Result<Vec<CensusLine>, StoreError> {
+        self.bounded(|| self.count_states()).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.bounded(|| self.expect_schema()).await
+    }
+}

@@ -1,0 +1,123 @@
+//! Tests of the query plans: no statement that runs often reads a whole table, on either database.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use shared::domain::failure::{Failure, FailureCode};
+use shared::domain::file::{ByteFacts, Wanted};
+use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
+use shared::domain::lane::Lane;
+use shared::domain::plan;
+use shared::domain::preset::PresetTable;
+use shared::domain::representation::Outcome;
+
+use super::sql::Sql;
+use super::{Config, Database, ask, backlog, claim, facts, read, register, settle, sweep};
+
+/// 4000 files of one version with five representations each, enough for planners to mind; one version in twenty waits,
+/// one in a hundred is held.
+const FILL: &[&str] = &[
+    "INSERT INTO file (tenant, identity, name, generation, current_version_id, created_at, modified_at)
+     SELECT 't', 'file ' || n, 'a.jpg', 0, n, 1, 1 FROM ({numbers}) AS numbers",
+    "INSERT INTO file_version (file_id, identity, name, source_bucket, source_key, length_bytes, sha256, created_at)
+     SELECT n, 'named:1', 'a.jpg', 'bucket', 'key', 9, 'digest ' || n, 1 FROM ({numbers}) AS numbers",
+    "INSERT INTO representation (file_version_id, preset, recipe, state, lane, pending_since, first_attempt_at,
+         settled_at, due_at, wakes, lease_token, claimed_at, lease_until, pages)
+     SELECT n, column1, 'r', CASE WHEN n % 20 = 0 THEN 'pending' ELSE 'success' END, 'normal', n, n,
+         CASE WHEN n % 20 = 0 THEN NULL ELSE 2 END, n, n % 3, CASE WHEN n % 100 = 0 THEN 'token ' || n END,
+         CASE WHEN n % 100 = 0 THEN 1 END, CASE WHEN n % 100 = 0 THEN 2 END, 2
+     FROM ({numbers}) AS numbers CROSS JOIN (VALUES ('a'), ('b'), ('c'), ('d'), ('e')) AS presets",
+    "INSERT INTO page (file_version_id, preset, number, blob, width, height, length_bytes)
+     SELECT file_version_id, preset, 2, 'b', 1, 1, 1 FROM representation",
+    "ANALYZE",
+];
+const NUMBERS: &str =
+    "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 4000) SELECT n FROM numbers";
+
+fn statements() -> Vec<(&'static str, Sql)> {
+    let version = FileVersionId::new(40).unwrap();
+    let file = FileId::new(40).unwrap();
+    let token = ClaimToken::new("w", 1);
+    let wanted: Vec<Wanted> = plan::eager(&PresetTable::built_in(), None);
+    let failure = Failure::new(FailureCode::DeadlineExceeded, "too long");
+    let counted = ByteFacts { length_bytes: 9, sha256: Sha256Digest::of(b"x") };
+    vec![
+        ("claim", claim::take(version, &token, Duration::from_secs(60))),
+        ("extend", claim::prolong(&token, Duration::from_secs(60))),
+        ("settle", settle::settle(version, &wanted[0].preset, &token, &Outcome::HandBack)),
+        ("promote", ask::promote(version, &wanted, Lane::Interactive).unwrap()),
+        ("due", sweep::wake(Duration::from_secs(30), 100)),
+        ("give_up_overdue", sweep::give_up(Lane::Normal, Duration::from_secs(900), &failure)),
+        ("backlog", backlog::lanes()),
+        ("order_of", register::order_of(40)),
+        ("same_content", facts::same_content(40, version, counted)),
+        ("file", read::file(file)),
+        ("version", read::file_version(file, version)),
+        ("file_by_identity", read::file_by_identity(&"t".parse().unwrap(), "file 40")),
+        ("recent", read::recent(None, 50)),
+        ("representations", read::representations(40..50)),
+    ]
+}
+
+/// The plan of every statement, as the database tells it.
+async fn plans(database: &Database) -> Vec<(&'static str, Vec<String>)> {
+    database.migrate().await.unwrap();
+    for sql in FILL {
+        database.connection.execute_unprepared(&sql.replace("{numbers}", NUMBERS)).await.unwrap();
+    }
+    let (explain, column) = match backend(database) {
+        DbBackend::Postgres => ("EXPLAIN", "QUERY PLAN"),
+        _ => ("EXPLAIN QUERY PLAN", "detail"),
+    };
+    let mut plans = Vec::new();
+    for (name, sql) in statements() {
+        let text = format!("{explain} {}", sql.statement(backend(database)));
+        let rows = database.connection.query_all_raw(Statement::from_string(backend(database), text)).await.unwrap();
+        plans.push((name, rows.iter().map(|row| row.try_get("", column).unwrap()).collect()));
+    }
+    plans
+}
+
+fn backend(database: &Database) -> DbBackend {
+    database.connection.get_database_backend()
+}
+
+fn config(url: String) -> Config {
+    Config { url, connections_max: 2, acquire_timeout_seconds: 10 }
+}
+
+#[tokio::test]
+async fn sqlite_reads_no_whole_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("plans.db").display());
+    let database = Database::connect(&config(url)).await.unwrap();
+    for (name, plan) in plans(&database).await {
+        let scans = |line: &&String| {
+            let table = line.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
+            // The index of the backlog has only the rows that are counted.
+            matches!(table, Some("file" | "file_version" | "representation" | "page"))
+                && !line.contains("INDEX representation_backlog")
+        };
+        assert_eq!(plan.iter().find(scans), None, "{name}:\n{}", plan.join("\n"));
+    }
+    database.close().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run `make test`"]
+async fn postgresql_reads_no_whole_table() {
+    let admin_url = std::env::var("THUMBLINE_TEST_DATABASE_URL")
+        .expect("set THUMBLINE_TEST_DATABASE_URL to postgres://user:password@host:port/database, or run `make test`");
+    let admin = Database::connect(&config(admin_url.clone())).await.unwrap();
+    let name = format!("thumbline_plans_{:016x}", rand::random::<u64>());
+    admin.connection.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    let (server, _) = admin_url.rsplit_once('/').unwrap();
+    let database = Database::connect(&config(format!("{server}/{name}"))).await.unwrap();
+    let plans = plans(&database).await;
+    database.close().await.unwrap();
+    admin.connection.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    for (name, plan) in plans {
+        let scan = plan.iter().find(|line| line.contains("Seq Scan on "));
+        assert_eq!(scan, None, "{name}:\n{}", plan.join("\n"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Files with a version and its rows, as answers need them: two queries, however many files.
+
+use sea_orm::ConnectionTrait;
+use shared::domain::file::FileState;
+use shared::domain::ids::{FileId, FileVersionId, Tenant};
+use shared::ports::state_store::StoreError;
+
+use super::Database;
+use super::convert::{FileRow, RepresentationRow, file_states, text};
+use super::sql::Sql;
+
+const FILES: &str = "
+SELECT file.id AS file_id, file.tenant, file.identity AS file_identity, file.name AS file_name, file.parent,
+    file.access, file.generation, file.current_version_id, file.created_at AS file_created_at, file.modified_at,
+    file_version.id AS version_id, file_version.identity AS version_identity, file_version.name AS version_name,
+    source_blob, source_bucket, source_key, declared_size, declared_content_type, declared_etag, declared_sha256,
+    sha1, length_bytes, sha256, format, width, height, pages, file_version.created_at AS version_created_at
+FROM file JOIN file_version ON {which}";
+
+/// One row for each representation, or for each of its pages from 2 on: read together, they cannot disagree.
+const REPRESENTATIONS: &str = "
+SELECT representation.file_version_id, representation.preset, recipe, state, attempts, crashes, pending_since,
+    settled_at, code, reason, representation.blob, representation.width, representation.height, representation.length_bytes, pages,
+    page.number AS page_number, page.blob AS page_blob, page.width AS page_width, page.height AS page_height,
+    page.length_bytes AS page_length_bytes
+FROM representation
+LEFT JOIN page ON page.file_version_id = representation.file_version_id AND page.preset = representation.preset
+    AND page.number <= representation.pages
+WHERE representation.file_version_id IN {versions}
+ORDER BY representation.file_version_id, representation.preset, page.number";
+
+impl Database {
+    pub(super) async fn read_file(&self, id: FileId) -> Result<Option<FileState>, StoreError> {
+        Ok(states(&self.connection, file(id)).await?.pop())
+    }
+
+    pub(super) async fn read_version(
+        &self,
+        file: FileId,
+        version: FileVersionId,
+    ) -> Result<Option<FileState>, StoreError> {
+        Ok(states(&self.connection, file_version(file, version)).await?.pop())
+    }
+
+    pub(super) async fn read_by_identity(
+        &self,
+        tenant: &Tenant,
+        identity: &str,
+    ) -> Result<Option<FileState>, StoreError> {
+        Ok(states(&self.connection, file_by_identity(tenant, identity)).await?.pop())
+    }
+
+    pub(super) async fn read_recent(&self, before: Option<FileId>, limit: u32) -> Result<Vec<FileState>, StoreError> {
+        states(&self.connection, recent(before, limit)).await
+    }
+}
+
+/// The version, with its file and its rows.
+pub(super) async fn state_of_version(
+    on: &impl ConnectionTrait,
+    version: FileVersionId,
+) -> Result<Option<FileState>, StoreError> {
+    let which = "file_version.file_id = file.id AND file_version.id = $1";
+    let sql = Sql::new(FILES).part("which", which).value(version.get());
+    Ok(states(on, sql).await?.pop())
+}
+
+async fn states(on: &impl ConnectionTrait, files: Sql) -> Result<Vec<FileState>, StoreError> {
+    let files: Vec<FileRow> = files.all(on).await?;
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<RepresentationRow> = representations(files.iter().map(|file| file.version_id)).all(on).await?;
+    file_states(&files, rows)
+}
+
+pub(super) fn representations(versions: impl IntoIterator<Item = i64>) -> Sql {
+    Sql::new(REPRESENTATIONS).list("versions", versions)
+}
+
+pub(super) fn file(id: FileId) -> Sql {
+    Sql::new(FILES).part("which", "file_version.id = file.current_version_id WHERE file.id = $1").value(id.get())
+}
+
+pub(super) fn file_version(file: FileId, version: FileVersionId) -> Sql {
+    let which = "file_version.file_id = file.id WHERE file.id = $1 AND file_version.id = $2";
+    Sql::new(FILES).part("which", which).value(file.get()).value(version.get())
+}
+
+pub(super) fn file_by_identity(tenant: &Tenant, identity: &str) -> Sql {
+    let which = "file_version.id = file.current_version_id WHERE file.tenant = $1 AND file.identity = $2";
+    Sql::new(FILES).part("which", which).value(tenant.as_str()).value(text(identity))
+}
+
+pub(super) fn recent(before: Option<FileId>, limit: u32) -> Sql {
+    let which = "file_version.id = file.current_version_id WHERE file.id < $1 ORDER BY file.id DESC LIMIT $2";
+    let before = before.map_or(i64::MAX, FileId::get);
+    Sql::new(FILES).part("which", which).value(before).value(i64::from(limit))
+}

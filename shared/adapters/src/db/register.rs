@@ -1,0 +1,160 @@
+//! Registration: rows of a new file version, all or none, and which version is current.
+
+use sea_orm::{DatabaseTransaction, FromQueryResult, Value};
+use shared::domain::file::{NewFileVersion, VersionOrder, Wanted};
+use shared::domain::ids::FileVersionId;
+use shared::domain::lane::Lane;
+use shared::domain::source::SourceLocation;
+use shared::ports::state_store::{Registration, StoreError};
+
+use super::Database;
+use super::convert::{bytes, file_id, identity_text, text, version_id};
+use super::error::store_error;
+use super::sql::Sql;
+
+/// The file as found or made; its row stays locked until the transaction ends, so that versions of one file are
+/// registered one after the other.
+#[derive(Debug, FromQueryResult)]
+struct LockedFile {
+    id: i64,
+    current_version_id: Option<i64>,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct OrderRow {
+    sequence: Option<String>,
+    occurred_at: Option<i64>,
+}
+
+impl Database {
+    pub(super) async fn register_version(&self, new: &NewFileVersion) -> Result<Registration, StoreError> {
+        let transaction = self.begin().await?;
+        let registration = register(&transaction, new).await?;
+        transaction.commit().await.map_err(store_error)?;
+        Ok(registration)
+    }
+}
+
+async fn register(on: &DatabaseTransaction, new: &NewFileVersion) -> Result<Registration, StoreError> {
+    let file: LockedFile = one("file", lock_file(new)?.first(on).await?)?;
+    let Some(inserted) = insert_version(file.id, new).column::<i64>(on).await?.pop() else {
+        let known: i64 = one("file_version", known_version(file.id, new).column(on).await?.pop())?;
+        return registration(&file, known, false, file.current_version_id == Some(known));
+    };
+    let is_current = match file.current_version_id {
+        None => true,
+        Some(current) => {
+            let current: OrderRow = one("file_version", order_of(current).first(on).await?)?;
+            new.order.supersedes(&VersionOrder { sequence: current.sequence, occurred_at: current.occurred_at })
+        }
+    };
+    if is_current {
+        make_current(&file, inserted, new)?.run(on).await?;
+    }
+    if !new.wanted.is_empty() {
+        insert_representations(version_id(inserted)?, &new.wanted, new.lane).run(on).await?;
+    }
+    registration(&file, inserted, true, is_current)
+}
+
+fn registration(file: &LockedFile, version: i64, is_new: bool, is_current: bool) -> Result<Registration, StoreError> {
+    Ok(Registration { file_id: file_id(file.id)?, version_id: version_id(version)?, is_new, is_current })
+}
+
+/// A row that the statement before has seen or made.
+fn one<T>(table: &'static str, row: Option<T>) -> Result<T, StoreError> {
+    let problem = "the row is gone within the transaction that saw it".to_owned();
+    row.ok_or_else(|| StoreError::Inconsistent { table, column: "id", id: String::new(), problem })
+}
+
+/// Inserts the file, or changes nothing but the lock on its row.
+pub(super) fn lock_file(new: &NewFileVersion) -> Result<Sql, StoreError> {
+    Ok(Sql::new(
+        "INSERT INTO file (tenant, identity, name, parent, access, generation, created_at, modified_at)
+         VALUES ($1, $2, $3, $4, $5, 0, {now}, {now})
+         ON CONFLICT (tenant, identity) DO UPDATE SET modified_at = file.modified_at
+         RETURNING id, current_version_id",
+    )
+    .value(new.tenant.as_str())
+    .value(text(&new.file_identity))
+    .value(text(&new.name))
+    .value(new.parent.as_deref().map(text))
+    .value(access_json(new)?))
+}
+
+pub(super) fn insert_version(file: i64, new: &NewFileVersion) -> Sql {
+    let (blob, bucket, key) = match &new.source {
+        SourceLocation::Uploaded(blob) => (Some(blob.to_string()), None, None),
+        SourceLocation::Bucket { bucket, key } => (None, Some(text(bucket)), Some(text(key))),
+    };
+    let declared = &new.declared;
+    Sql::new(
+        "INSERT INTO file_version (file_id, identity, sequence, occurred_at, name, source_blob, source_bucket,
+             source_key, declared_size, declared_content_type, declared_etag, declared_sha256, sha1, length_bytes,
+             sha256, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, {now})
+         ON CONFLICT (file_id, identity) DO NOTHING
+         RETURNING id",
+    )
+    .value(file)
+    .value(identity_text(&new.version_identity))
+    .value(new.order.sequence.as_deref().map(text))
+    .value(new.order.occurred_at)
+    .value(text(&new.name))
+    .value(blob)
+    .value(bucket)
+    .value(key)
+    .value(declared.size.map(bytes))
+    .value(declared.content_type.as_deref().map(text))
+    .value(declared.etag.as_deref().map(text))
+    .value(declared.sha256.map(|digest| digest.to_string()))
+    .value(new.sha1.as_deref().map(text))
+    .value(new.bytes.map(|counted| bytes(counted.length_bytes)))
+    .value(new.bytes.map(|counted| counted.sha256.to_string()))
+}
+
+pub(super) fn known_version(file: i64, new: &NewFileVersion) -> Sql {
+    Sql::new("SELECT id FROM file_version WHERE file_id = $1 AND identity = $2")
+        .value(file)
+        .value(identity_text(&new.version_identity))
+}
+
+pub(super) fn order_of(version: i64) -> Sql {
+    Sql::new("SELECT sequence, occurred_at FROM file_version WHERE id = $1").value(version)
+}
+
+/// Shows the new version. What the producer said of the file with it is what holds now.
+fn make_current(file: &LockedFile, version: i64, new: &NewFileVersion) -> Result<Sql, StoreError> {
+    Ok(Sql::new(
+        "UPDATE file
+         SET current_version_id = $2, name = $3, parent = $4, access = $5,
+             generation = CASE WHEN current_version_id IS NULL THEN 0 ELSE generation + 1 END,
+             modified_at = (SELECT created_at FROM file_version WHERE file_version.id = $2)
+         WHERE id = $1",
+    )
+    .value(file.id)
+    .value(version)
+    .value(text(&new.name))
+    .value(new.parent.as_deref().map(text))
+    .value(access_json(new)?))
+}
+
+/// Rows that are `pending` and count as woken now, for a wake follows; rows that are there stay.
+pub(super) fn insert_representations(version: FileVersionId, wanted: &[Wanted], lane: Lane) -> Sql {
+    let rows = wanted
+        .iter()
+        .map(|wanted| -> Vec<Value> { vec![wanted.preset.as_str().into(), wanted.recipe.as_str().into()] });
+    Sql::new(
+        "WITH wanted (preset, recipe) AS (VALUES {wanted})
+         INSERT INTO representation (file_version_id, preset, recipe, state, lane, pending_since, due_at, woken_at, wakes)
+         SELECT $1, preset, recipe, 'pending', $2, {now}, {now}, {now}, 1 FROM wanted WHERE true
+         ON CONFLICT (file_version_id, preset) DO NOTHING",
+    )
+    .value(version.get())
+    .value(lane.name())
+    .rows("wanted", rows)
+}
+
+fn access_json(new: &NewFileVersion) -> Result<Option<String>, StoreError> {
+    new.access.as_ref().map(serde_json::to_string).transpose().map_err(|error| StoreError::Away(Box::new(error)))
+}

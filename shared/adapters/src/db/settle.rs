@@ -1,0 +1,136 @@
+//! Settling: how an attempt ended, written only to rows still held under the token.
+
+use sea_orm::{DatabaseTransaction, Value};
+use shared::domain::failure::Failure;
+use shared::domain::ids::{ClaimToken, FileVersionId};
+use shared::domain::preset::PresetName;
+use shared::domain::representation::{Content, Outcome};
+use shared::ports::state_store::StoreError;
+
+use super::Database;
+use super::convert::{bytes, millis, text};
+use super::error::store_error;
+use super::sql::Sql;
+
+/// Page rows written by one statement: seven values each, far below both databases' limits.
+const PAGES_PER_STATEMENT: usize = 1000;
+
+/// The condition is the whole of the protection: a lease that has run out, or has passed to somebody else, matches no
+/// row. `{set}` is one of the constants below; their values begin at `$4`.
+const SETTLE: &str = "
+UPDATE representation SET {set}
+WHERE file_version_id = $1 AND preset = $2 AND lease_token = $3 AND lease_until > {now}";
+
+const SUCCESS: &str = "
+state = 'success', settled_at = {now}, code = NULL, reason = NULL,
+blob = $4, width = $5, height = $6, length_bytes = $7, pages = $8, {released}";
+
+/// The lease goes on. A row that is `viewable` already does not match: see `State::after`.
+const VIEWABLE: &str = "
+state = 'viewable', blob = $4, width = $5, height = $6, length_bytes = $7, pages = $8";
+
+const ERROR: &str = "
+state = 'error', settled_at = {now}, code = $4, reason = $5, crashes = crashes + $6,
+blob = NULL, width = NULL, height = NULL, length_bytes = NULL, pages = NULL, {released}";
+
+/// Not woken and due later: the sweeper wakes it then. `$8` is 1 when the time since the claim and the wait are
+/// excused, else 0.
+const RETRY: &str = "
+code = $4, reason = $5, crashes = crashes + $6, due_at = {now} + $7,
+excused_ms = excused_ms + $8 * ({now} - claimed_at + $7), {released}";
+
+/// As if it had not been claimed; the sweeper wakes it at once.
+const HAND_BACK: &str = "
+attempts = attempts - 1,
+first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END, {released}";
+
+const RELEASED: &str = "
+lease_token = NULL, claimed_at = NULL, lease_until = NULL, woken_at = NULL, wakes = 0";
+
+impl Database {
+    pub(super) async fn settle_rows(
+        &self,
+        version: FileVersionId,
+        token: &ClaimToken,
+        outcomes: &[(PresetName, Outcome)],
+    ) -> Result<Vec<PresetName>, StoreError> {
+        let mut written = Vec::new();
+        let transaction = self.begin().await?;
+        for (preset, outcome) in outcomes {
+            if settle(version, preset, token, outcome).run(&transaction).await? == 0 {
+                continue;
+            }
+            if let Outcome::Success(content) | Outcome::Viewable(content) = outcome {
+                write_pages(&transaction, version, preset, content).await?;
+            }
+            written.push(preset.clone());
+        }
+        transaction.commit().await.map_err(store_error)?;
+        Ok(written)
+    }
+}
+
+pub(super) fn settle(version: FileVersionId, preset: &PresetName, token: &ClaimToken, outcome: &Outcome) -> Sql {
+    let (set, values) = match outcome {
+        Outcome::Success(content) => (SUCCESS, content_values(content)),
+        Outcome::Viewable(content) => (VIEWABLE, content_values(content)),
+        Outcome::Error(failure) => (ERROR, failure_values(failure, outcome)),
+        Outcome::Retry { failure, wait, excused } => {
+            let mut values = failure_values(failure, outcome);
+            values.extend([millis(*wait).into(), i64::from(*excused).into()]);
+            (RETRY, values)
+        }
+        Outcome::HandBack => (HAND_BACK, Vec::new()),
+    };
+    let pending_only = if matches!(outcome, Outcome::Viewable(_)) { "\n  AND state = 'pending'" } else { "" };
+    let sql = Sql::new(&[SETTLE, pending_only].concat()).part("set", set).part("released", RELEASED);
+    let held = sql.value(version.get()).value(preset.as_str()).value(token.as_str());
+    values.into_iter().fold(held, Sql::value)
+}
+
+fn content_values(content: &Content) -> Vec<Value> {
+    let first = content.first();
+    vec![
+        first.blob.to_string().into(),
+        i64::from(first.dimensions.width).into(),
+        i64::from(first.dimensions.height).into(),
+        bytes(first.length_bytes).into(),
+        bytes(content.pages().len() as u64).into(),
+    ]
+}
+
+fn failure_values(failure: &Failure, outcome: &Outcome) -> Vec<Value> {
+    vec![failure.code.name().into(), text(&failure.reason).into(), i64::from(outcome.is_crash()).into()]
+}
+
+/// Writes the pages from 2 on. Pages that are there from an earlier attempt are overwritten; what an earlier attempt
+/// had more is beyond the number of pages and not read.
+async fn write_pages(
+    on: &DatabaseTransaction,
+    version: FileVersionId,
+    preset: &PresetName,
+    content: &Content,
+) -> Result<(), StoreError> {
+    let numbered: Vec<_> = (1_i64..).zip(content.pages()).skip(1).collect();
+    for some in numbered.chunks(PAGES_PER_STATEMENT) {
+        let rows = some.iter().map(|(number, page)| -> Vec<Value> {
+            vec![
+                version.get().into(),
+                preset.as_str().into(),
+                (*number).into(),
+                page.blob.to_string().into(),
+                i64::from(page.dimensions.width).into(),
+                i64::from(page.dimensions.height).into(),
+                bytes(page.length_bytes).into(),
+            ]
+        });
+        let sql = Sql::new(
+            "INSERT INTO page (file_version_id, preset, number, blob, width, height, length_bytes) VALUES {pages}
+             ON CONFLICT (file_version_id, preset, number) DO UPDATE
+             SET blob = excluded.blob, width = excluded.width, height = excluded.height,
+                 length_bytes = excluded.length_bytes",
+        );
+        sql.rows("pages", rows).run(on).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! What every `StateStore` does: the behaviours below, each run over SQLite and over PostgreSQL.
+
+mod asking;
+mod away;
+mod claiming;
+mod crowd;
+mod facts;
+mod fixtures;
+mod model;
+mod reading;
+mod registration;
+mod schema;
+mod scratch;
+mod settling;
+mod sweeping;
+
+/// Makes one test of every behaviour and database.
+macro_rules! behaviours {
+    ($($module:ident { $($behaviour:ident,)+ })+) => {
+        mod sqlite {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $behaviour() {
+                    let scratch = super::super::scratch::Scratch::sqlite().await;
+                    scratch.run(super::super::$module::$behaviour).await;
+                })+
+            })+
+        }
+
+        mod postgresql {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs PostgreSQL: run `make test`"]
+                async fn $behaviour() {
+                    let scratch = super::super::scratch::Scratch::postgresql().await;
+                    scratch.run(super::super::$module::$behaviour).await;
+                })+
+            })+
+        }
+    };
+}
+
+behaviours! {
+    registration {
+        a_new_version_reads_back_as_it_was_registered,
+        an_upload_reads_back_as_it_was_registered,
+        the_same_version_again_changes_nothing,
+        ten_identical_registrations_at_once_make_one_version,
+        the_newer_of_two_racing_versions_is_current,
+        an_older_version_that_arrives_late_does_not_become_current,
+        without_an_order_the_last_to_arrive_is_current,
+        a_file_has_at_most_one_version_that_nobody_named,
+        tenants_do_not_share_files,
+        rows_are_made_all_or_none,
+        a_version_may_want_nothing,
+        a_nul_in_text_does_no_harm,
+    }
+    asking {
+        absent_rows_become_pending_once,
+        pending_rows_move_to_more_urgent_lanes_only,
+        settled_rows_stay,
+        unknown_versions_are_not_found,
+        ten_at_once_start_every_row_once,
+        a_promoted_row_counts_as_woken_once,
+        a_promoted_row_keeps_its_lease_and_its_time,
+    }
+    claiming {
+        a_claim_takes_every_waiting_row_and_counts_an_attempt,
+        of_twenty_claimers_exactly_one_wins,
+        held_rows_are_not_taken_but_new_ones_are,
+        nothing_to_take_is_none,
+        the_lane_is_that_of_the_most_urgent_row_taken,
+        an_expired_lease_passes_to_the_next_and_the_first_can_neither_settle_nor_extend,
+        an_expired_lease_cannot_be_used_even_if_nobody_took_the_rows,
+        an_extended_lease_lasts,
+        the_first_attempt_is_remembered,
+        a_viewable_row_whose_worker_died_is_taken_again,
+    }
+    settling {
+        success_shows_its_content_and_ends_the_work,
+        only_held_rows_are_written,
+        a_second_settle_writes_nothing,
+        an_error_is_final_and_says_why,
+        a_retry_is_due_after_its_wait_by_the_databases_clock,
+        a_success_forgets_earlier_failures,
+        crashes_are_counted_apart,
+        a_claim_handed_back_leaves_no_trace,
+        viewable_keeps_the_lease_and_success_completes_it,
+        viewable_twice_is_refused,
+        an_error_takes_viewable_pages_away,
+        many_pages_read_back_in_order,
+    }
+    facts {
+        bytes_and_picture_read_back,
+        unknown_versions_are_not_found,
+        a_version_that_nobody_named_is_named_by_its_digest,
+        equal_content_of_a_version_that_nobody_named_is_one_version,
+        equal_content_leaves_a_newer_current_version_alone,
+        the_version_that_stays_takes_the_place_in_the_order,
+        named_versions_with_equal_content_stay_distinct,
+        content_is_compared_within_a_file_only,
+    }
+    sweeping {
+        patience_is_doubled_with_every_wake,
+        of_ten_sweepers_one_gets_a_version,
+        at_most_the_limit_comes_back_and_the_rest_later,
+        held_settled_and_later_rows_are_not_due,
+        an_expired_lease_is_due_at_once,
+        the_most_urgent_lane_and_the_tenant_are_told,
+        overdue_rows_end_and_others_do_not,
+        a_row_that_somebody_holds_is_not_overdue,
+        each_lane_has_its_own_deadline,
+        excused_time_does_not_count,
+    }
+    reading {
+        every_way_to_a_file_shows_the_same,
+        versions_belong_to_their_file,
+        recent_files_come_newest_first_and_in_pages,
+        the_backlog_lists_every_lane,
+        the_census_counts_rows_by_state_and_code,
+        an_impossible_row_names_table_column_and_row,
+        missing_pages_are_noticed,
+    }
+    schema {
+        an_empty_database_says_what_to_run,
+        a_newer_schema_is_refused,
+        opening_and_migrating_twice_changes_nothing,
+        migrations_go_up_down_and_up_again,
+        ten_may_migrate_at_once,
+    }
+    crowd {
+        nobody_gets_in_anybodys_way,
+    }
+    model {
+        any_walk_ends_where_the_state_machine_says,
+    }
+}

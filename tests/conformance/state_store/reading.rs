@@ -1,0 +1,154 @@
+//! Reading files, and counting rows.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared::domain::failure::FailureCode;
+use shared::domain::file::NewFileVersion;
+use shared::domain::ids::{FileId, FileVersionId};
+use shared::domain::lane::Lane;
+use shared::domain::representation::Outcome;
+use shared::ports::state_store::{CensusLine, StateStore, StoreError};
+
+use super::fixtures::*;
+use super::scratch::Store;
+
+pub(super) async fn every_way_to_a_file_shows_the_same(Store { store, .. }: Store) {
+    let new = photo("scan.tiff");
+    let registration = registered(&store, &new).await;
+    let token = claimed(&store, &registration).await;
+    settled(&store, &registration, &token, &[SMALL], &Outcome::Success(content(1, 3))).await;
+    let found = stands(&store, &registration).await;
+    assert_eq!(store.file(registration.file_id).await.unwrap().as_ref(), Some(&found));
+    let by_identity = store.file_by_identity(&new.tenant, &new.file_identity).await.unwrap();
+    assert_eq!(by_identity.as_ref(), Some(&found));
+    assert_eq!(store.recent(None, 10).await.unwrap(), [found]);
+    assert_eq!(store.file_by_identity(&new.tenant, "s3://photos/other.jpg").await.unwrap(), None);
+    assert_eq!(store.file(FileId::new(4711).unwrap()).await.unwrap(), None);
+}
+
+pub(super) async fn versions_belong_to_their_file(Store { store, .. }: Store) {
+    let first = registered(&store, &version_of("a.jpg", "etag:1")).await;
+    let second = registered(&store, &version_of("a.jpg", "etag:2")).await;
+    let other = registered(&store, &photo("b.jpg")).await;
+    let old = stands(&store, &first).await;
+    assert_eq!((old.version.id, old.file.current_version), (first.version_id, second.version_id));
+    assert_eq!(store.version(other.file_id, first.version_id).await.unwrap(), None);
+    assert_eq!(store.version(first.file_id, FileVersionId::new(4711).unwrap()).await.unwrap(), None);
+}
+
+pub(super) async fn recent_files_come_newest_first_and_in_pages(Store { store, .. }: Store) {
+    let mut ids = Vec::new();
+    for number in 0..5 {
+        let key = format!("{number}.jpg");
+        ids.insert(0, registered(&store, &photo(&key)).await.file_id);
+        registered(&store, &version_of(&key, "etag:2")).await;
+    }
+    let mut found = Vec::new();
+    for expected in [2, 2, 1, 0] {
+        let page = store.recent(found.last().copied(), 2).await.unwrap();
+        assert_eq!(page.len(), expected);
+        assert!(page.iter().all(|state| state.version.id == state.file.current_version));
+        assert!(page.iter().all(|state| state.representations.len() == 2));
+        found.extend(page.into_iter().map(|state| state.file.id));
+    }
+    assert_eq!(found, ids);
+}
+
+pub(super) async fn the_backlog_lists_every_lane(Store { store, .. }: Store) {
+    let empty = store.backlog().await.unwrap();
+    assert_eq!(empty.iter().map(|line| line.lane).collect::<Vec<_>>(), Lane::ALL);
+    assert!(empty.iter().all(|line| line.pending == 0 && line.oldest == Duration::ZERO));
+
+    let registration = registered(&store, &photo("a.jpg")).await;
+    let token = claimed(&store, &registration).await;
+    settled(&store, &registration, &token, &[SMALL], &Outcome::Viewable(content(1, 1))).await;
+    registered(&store, &NewFileVersion { lane: Lane::Heavy, ..photo("b.jpg") }).await;
+    let done = registered(&store, &photo("c.jpg")).await;
+    let token = claimed(&store, &done).await;
+    settled(&store, &done, &token, &[SMALL, MEDIUM], &Outcome::Success(content(1, 1))).await;
+
+    let counts: BTreeMap<Lane, u64> =
+        store.backlog().await.unwrap().into_iter().map(|line| (line.lane, line.pending)).collect();
+    let expected = [(Lane::Interactive, 0), (Lane::Normal, 2), (Lane::Heavy, 2), (Lane::Backfill, 0)];
+    assert_eq!(counts, BTreeMap::from(expected));
+    let aged = || async {
+        let lines = store.backlog().await.unwrap();
+        lines.into_iter().find(|line| line.lane == Lane::Heavy && line.oldest >= Duration::from_millis(20))
+    };
+    eventually("the oldest grows older", aged).await;
+}
+
+pub(super) async fn the_census_counts_rows_by_state_and_code(Store { store, .. }: Store) {
+    assert_eq!(store.census().await.unwrap(), []);
+    for (key, outcome) in [
+        ("a.jpg", retry(LONG, false)),
+        ("b.jpg", Outcome::Success(content(1, 1))),
+        ("c.jpg", Outcome::Viewable(content(1, 1))),
+        ("d.jpg", Outcome::Error(failure(FailureCode::CorruptSource))),
+        ("e.jpg", Outcome::Error(failure(FailureCode::CorruptSource))),
+        ("f.jpg", Outcome::Error(failure(FailureCode::ZeroBytes))),
+    ] {
+        let registration = registered(&store, &photo(key)).await;
+        let token = claimed(&store, &registration).await;
+        settled(&store, &registration, &token, &[SMALL, MEDIUM], &outcome).await;
+    }
+    let line = |state: &str, code: Option<&str>, rows| CensusLine {
+        state: state.to_owned(),
+        code: code.map(str::to_owned),
+        rows,
+    };
+    let mut census = store.census().await.unwrap();
+    census.sort_by_key(|line| (line.state.clone(), line.code.clone()));
+    assert_eq!(
+        census,
+        [
+            line("error", Some("corrupt_source"), 4),
+            line("error", Some("zero_bytes"), 2),
+            line("pending", None, 2),
+            line("success", None, 2),
+            line("viewable", None, 2),
+        ]
+    );
+}
+
+pub(super) async fn an_impossible_row_names_table_column_and_row(place: Store) {
+    let store = &place.store;
+    for (sql, table, column) in [
+        ("UPDATE representation SET blob = 'x' WHERE state = 'success'", "representation", "blob"),
+        ("UPDATE file_version SET format = 'papyrus'", "file_version", "format"),
+        ("UPDATE file SET access = '[[1]]'", "file", "access"),
+    ] {
+        let registration = registered(store, &photo(column)).await;
+        let token = claimed(store, &registration).await;
+        settled(store, &registration, &token, &[SMALL], &Outcome::Success(content(1, 1))).await;
+        place.tamper(sql).await;
+        let expected = match table {
+            "file" => registration.file_id.to_string(),
+            "file_version" => registration.version_id.to_string(),
+            _ => format!("{}/{SMALL}", registration.version_id),
+        };
+        match store.file(registration.file_id).await {
+            Err(StoreError::Inconsistent { table: t, column: c, id, .. }) => {
+                assert_eq!((t, c, id), (table, column, expected));
+            }
+            other => panic!("{sql}: {other:?}"),
+        }
+        place.tamper("DELETE FROM representation").await;
+        place.tamper("DELETE FROM file_version").await;
+    }
+}
+
+pub(super) async fn missing_pages_are_noticed(place: Store) {
+    let store = &place.store;
+    for (key, gone, column) in [("a.tiff", 3, "pages"), ("b.tiff", 2, "number")] {
+        let registration = registered(store, &photo(key)).await;
+        let token = claimed(store, &registration).await;
+        settled(store, &registration, &token, &[SMALL], &Outcome::Success(content(1, 3))).await;
+        place.tamper(&format!("DELETE FROM page WHERE number = {gone}")).await;
+        match store.file(registration.file_id).await {
+            Err(StoreError::Inconsistent { column: found, .. }) => assert_eq!(found, column),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+}

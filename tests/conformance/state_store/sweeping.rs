@@ -1,0 +1,165 @@
+//! What the sweeper finds: rows that wait too long for a worker, and rows whose time is over.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use adapters::db::Database;
+use futures_util::future::join_all;
+use shared::domain::failure::FailureCode;
+use shared::domain::file::NewFileVersion;
+use shared::domain::lane::Lane;
+use shared::domain::representation::{Outcome, State};
+use shared::ports::state_store::{Registration, StateStore};
+
+use super::fixtures::*;
+use super::scratch::Store;
+
+pub(super) async fn patience_is_doubled_with_every_wake(Store { store, .. }: Store) {
+    let registration = registered(&store, &photo("beach.jpg")).await;
+    let patience = Duration::from_millis(60);
+    for doublings in 0..4 {
+        let due = || async { store.due(patience, 10).await.unwrap().pop() };
+        let (due, took) = eventually("the version is due", due).await;
+        assert_eq!(due.version, registration.version_id);
+        let expected = patience * (1 << doublings);
+        // The wait began with the statement before, a little earlier than our own clock did.
+        assert!(took > expected * 3 / 4, "after {doublings} doublings it was due after {took:?}");
+    }
+}
+
+pub(super) async fn of_ten_sweepers_one_gets_a_version(Store { store, .. }: Store) {
+    let mut expected = Vec::new();
+    for number in 0..30 {
+        expected.push(tried(&store, &format!("{number}.jpg"), &Outcome::HandBack).await.version_id);
+    }
+    let sweeps = join_all((0..10).map(|_| store.due(LONG, 30))).await;
+    let mut found: Vec<_> = sweeps.into_iter().flat_map(Result::unwrap).map(|due| due.version).collect();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+pub(super) async fn at_most_the_limit_comes_back_and_the_rest_later(Store { store, .. }: Store) {
+    let mut expected = BTreeSet::new();
+    for number in 0..5 {
+        expected.insert(tried(&store, &format!("{number}.jpg"), &Outcome::HandBack).await.version_id);
+    }
+    let mut found = BTreeSet::new();
+    for count in [2, 2, 1, 0] {
+        let due = store.due(LONG, 2).await.unwrap();
+        assert_eq!(due.len(), count);
+        found.extend(due.into_iter().map(|due| due.version));
+    }
+    assert_eq!(found, expected);
+}
+
+pub(super) async fn held_settled_and_later_rows_are_not_due(Store { store, .. }: Store) {
+    let held = registered(&store, &photo("held.jpg")).await;
+    claimed(&store, &held).await;
+    for (key, outcome) in [
+        ("success.jpg", Outcome::Success(content(1, 1))),
+        ("error.jpg", Outcome::Error(failure(FailureCode::CorruptSource))),
+        ("later.jpg", retry(LONG, false)),
+    ] {
+        tried(&store, key, &outcome).await;
+    }
+    assert_eq!(store.due(Duration::ZERO, 10).await.unwrap(), []);
+    let waiting = registered(&store, &photo("waiting.jpg")).await;
+    let due = store.due(Duration::ZERO, 10).await.unwrap();
+    assert_eq!(due.iter().map(|due| due.version).collect::<Vec<_>>(), [waiting.version_id]);
+}
+
+pub(super) async fn an_expired_lease_is_due_at_once(Store { store, .. }: Store) {
+    let registration = registered(&store, &photo("beach.jpg")).await;
+    let token = claimed(&store, &registration).await;
+    assert_eq!(store.due(LONG, 10).await.unwrap(), []);
+    store.extend(&token, Duration::ZERO).await.unwrap();
+    assert_eq!(store.due(LONG, 10).await.unwrap().len(), 1, "whatever the patience: its last wake was answered");
+    assert_eq!(store.due(LONG, 10).await.unwrap(), [], "and then it has been woken");
+}
+
+pub(super) async fn the_most_urgent_lane_and_the_tenant_are_told(Store { store, .. }: Store) {
+    let tenant = "other".parse().unwrap();
+    let new = NewFileVersion { tenant, lane: Lane::Backfill, ..photo("beach.jpg") };
+    let registration = registered(&store, &new).await;
+    store.ask(registration.version_id, &wanted(&[MEDIUM]), Lane::Heavy).await.unwrap();
+    let due = store.due(Duration::ZERO, 10).await.unwrap();
+    assert_eq!(due.len(), 1, "a version comes once, however many rows are due");
+    assert_eq!((&due[0].tenant, due[0].lane), (&new.tenant, Lane::Heavy));
+}
+
+const DEADLINE: Duration = Duration::from_millis(100);
+
+/// Looks for overdue rows until so many have ended, all lanes under one deadline.
+async fn overdue(store: &Database, deadline: Duration, rows: u64) {
+    let deadlines = Lane::ALL.map(|lane| (lane, deadline));
+    let failure = failure(FailureCode::DeadlineExceeded);
+    let mut ended = 0;
+    while ended < rows {
+        let look = || async { Some(store.give_up_overdue(&deadlines, &failure).await.unwrap()).filter(|n| *n > 0) };
+        ended += eventually("rows are overdue", look).await.0;
+    }
+    assert_eq!(ended, rows);
+}
+
+async fn tried(store: &Database, key: &str, outcome: &Outcome) -> Registration {
+    let registration = registered(store, &photo(key)).await;
+    let token = claimed(store, &registration).await;
+    settled(store, &registration, &token, &[SMALL, MEDIUM], outcome).await;
+    registration
+}
+
+pub(super) async fn overdue_rows_end_and_others_do_not(Store { store, .. }: Store) {
+    let untried = registered(&store, &photo("untried.jpg")).await;
+    let done = tried(&store, "done.jpg", &Outcome::Success(content(1, 1))).await;
+    let tried = tried(&store, "tried.jpg", &retry(LONG, false)).await;
+    assert_eq!(store.give_up_overdue(&[], &failure(FailureCode::DeadlineExceeded)).await.unwrap(), 0);
+    overdue(&store, DEADLINE, 2).await;
+    let row = row(&store, &tried, SMALL).await;
+    assert_eq!(row.state, State::Error(failure(FailureCode::DeadlineExceeded)));
+    assert!(row.settled_at.is_some());
+    assert_eq!(state(&store, &untried, SMALL).await, State::Pending, "its time begins with its first attempt");
+    assert_eq!(state(&store, &done, SMALL).await, State::Success(content(1, 1)));
+}
+
+pub(super) async fn a_row_that_somebody_holds_is_not_overdue(Store { store, .. }: Store) {
+    let held = registered(&store, &photo("held.jpg")).await;
+    let token = claimed(&store, &held).await;
+    settled(&store, &held, &token, &[MEDIUM], &Outcome::Viewable(content(1, 3))).await;
+    tried(&store, "tried.jpg", &retry(LONG, false)).await;
+    overdue(&store, DEADLINE, 2).await;
+    assert_eq!(state(&store, &held, SMALL).await, State::Pending);
+    store.extend(&token, Duration::ZERO).await.unwrap();
+    overdue(&store, DEADLINE, 2).await;
+    assert_eq!(state(&store, &held, MEDIUM).await, State::Error(failure(FailureCode::DeadlineExceeded)));
+}
+
+pub(super) async fn each_lane_has_its_own_deadline(Store { store, .. }: Store) {
+    let heavy = registered(&store, &NewFileVersion { lane: Lane::Heavy, ..photo("heavy.jpg") }).await;
+    let token = claimed(&store, &heavy).await;
+    settled(&store, &heavy, &token, &[SMALL, MEDIUM], &retry(LONG, false)).await;
+    tried(&store, "normal.jpg", &retry(LONG, false)).await;
+    let deadlines = [(Lane::Normal, DEADLINE), (Lane::Heavy, LONG)];
+    let failure = failure(FailureCode::DeadlineExceeded);
+    let look = || async { Some(store.give_up_overdue(&deadlines, &failure).await.unwrap()).filter(|n| *n > 0) };
+    assert_eq!(eventually("the normal lane's rows end", look).await.0, 2);
+    assert_eq!(state(&store, &heavy, SMALL).await, State::Pending);
+}
+
+pub(super) async fn excused_time_does_not_count(Store { store, .. }: Store) {
+    let excused = tried(&store, "excused.jpg", &retry(LONG, true)).await;
+    tried(&store, "counted.jpg", &retry(LONG, false)).await;
+    overdue(&store, DEADLINE, 2).await;
+    assert_eq!(state(&store, &excused, SMALL).await, State::Pending, "its hour of waiting is excused");
+
+    // Held for longer than the deadline, of which the attempt itself is excused for one row.
+    let slow = registered(&store, &photo("slow.jpg")).await;
+    let token = claimed(&store, &slow).await;
+    tried(&store, "clock.jpg", &retry(LONG, false)).await;
+    let deadline = 15 * DEADLINE;
+    overdue(&store, deadline, 2).await;
+    settled(&store, &slow, &token, &[SMALL], &retry(Duration::ZERO, true)).await;
+    settled(&store, &slow, &token, &[MEDIUM], &retry(Duration::ZERO, false)).await;
+    let failure = failure(FailureCode::DeadlineExceeded);
+    let ended = store.give_up_overdue(&[(Lane::Normal, deadline)], &failure).await.unwrap();
+    assert_eq!((ended, state(&store, &slow, SMALL).await), (1, State::Pending));
+}
