@@ -1,0 +1,53 @@
+# Every verb that a developer or CI uses; `make` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo build lint fmt test test-fast servers servers-down ci clean
+
+CARGO_FLAGS := --workspace --locked
+PROFILE := $(if $(CI),ci,default)
+NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## render sample files, or FILES="a.jpg b.png", and serve the page that shows them
+	cargo run --release --locked -- demo $(FILES)
+
+build: ## the release executable, target/release/thumbline
+	cargo build --release --locked
+
+lint: ## format, lints and documentation, warnings as errors
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/test-servers .ci/run; fi
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; fi
+
+fmt: ## format everything
+	cargo fmt --all
+
+# Everything is built before the servers start; the release is what the test of the demo runs.
+test: build ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some of it)
+ifeq ($(NEXTEST),yes)
+	cargo nextest run $(CARGO_FLAGS) --no-run
+	cargo test $(CARGO_FLAGS) --doc --quiet
+	scripts/test-servers run -- cargo nextest run $(CARGO_FLAGS) --profile $(PROFILE) --run-ignored all $(ARGS)
+else
+	cargo test $(CARGO_FLAGS) --no-run
+	scripts/test-servers run -- cargo test $(CARGO_FLAGS) --no-fail-fast $(ARGS) -- --include-ignored
+endif
+
+test-fast: ## everything that needs no server; what was left out is listed as ignored
+	cargo test $(CARGO_FLAGS) $(ARGS)
+
+servers: ## keep RabbitMQ, PostgreSQL and S3 running; prints the variables that `cargo test -- --include-ignored` needs
+	@scripts/test-servers up
+
+servers-down: ## stop them
+	@scripts/test-servers down
+
+ci: ## what CI runs
+	.ci/run
+
+clean: ## remove everything that was built
+	cargo clean

@@ -1,0 +1,175 @@
+//! Every command on one page.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Inputs, Loaded, load, masked};
+use crate::exit::{Exit, Failed};
+use crate::roles::Roles;
+use crate::{demo, doctor, health, roles};
+
+/// Turns every upload into its thumbnails and other representations, in the background.
+#[derive(Debug, Parser)]
+#[command(name = "thumbline", version, about, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  thumbline demo photo.jpg                       everything in one process, one table, one page to look at
+  thumbline all --data /var/lib/thumbline        API and worker in one process, SQLite and local files
+  thumbline api --config thumbline.toml          one role per process, over PostgreSQL, RabbitMQ and S3
+  THUMBLINE__DATABASE__URL=postgres://… thumbline migrate
+  thumbline doctor                               tells what is missing and what to do about it
+
+Configuration: defaults < --config FILE < THUMBLINE__SECTION__KEY (or …_FILE) < flags; `thumbline config` shows it.
+Exit codes: 0 all right, 1 some failed, 2 usage or configuration, 3 a dependency is away, 130 interrupted.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show it working: start everything on loopback, render these files, print a table, keep serving
+    Demo(demo::Arguments),
+    /// Run the API and the worker in one process
+    All(RoleArguments),
+    /// Run the API
+    Api(RoleArguments),
+    /// Run the worker
+    Worker(RoleArguments),
+    /// Bring the database's schema up to date, then end
+    Migrate(RoleArguments),
+    /// Check the machine and every dependency, one line each, with the remedy
+    Doctor(ReportArguments),
+    /// Ask a running process whether it is ready; for container health checks
+    Health(health::Arguments),
+    /// Print the effective configuration with secrets masked
+    Config(ReportArguments),
+    /// Render one source at a time for a worker
+    #[command(hide = true)]
+    RenderChild,
+}
+
+/// Where a role keeps its data, where it listens, where its configuration is.
+#[derive(Debug, Args)]
+pub struct RoleArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// Address the API listens on (api.listen)
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// For commands that print a report.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What every command that reads the configuration takes.
+#[derive(Debug, Args)]
+pub struct CommonArguments {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep SQLite and local files below this directory (database.url and blobs.url)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl CommonArguments {
+    fn load(&self, listen: Option<SocketAddr>) -> Result<Loaded, Failed> {
+        let mut flags = Vec::new();
+        if let Some(directory) = &self.data {
+            flags.extend(data_flags(directory));
+        }
+        if let Some(address) = listen {
+            flags.push(("api.listen", address.to_string().into()));
+        }
+        load(&Inputs::of_process(self.config.as_deref(), flags)).map_err(Failed::usage)
+    }
+}
+
+/// The keys that `--data DIR` sets.
+pub(crate) fn data_flags(directory: &std::path::Path) -> [(&'static str, toml::Value); 2] {
+    let shown = directory.display();
+    [
+        ("database.url", format!("sqlite:{shown}/thumbline.db").into()),
+        ("blobs.url", format!("file:{shown}/blobs").into()),
+    ]
+}
+
+/// Runs the command to its end.
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(Err(Failed::from(anyhow::Error::new(error).context("cannot start the runtime")))),
+    };
+    let ended = runtime.block_on(dispatch(cli.command));
+    // A stuck blocking call (a hanging file system, say) must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    report(ended)
+}
+
+fn report(ended: Result<Exit, Failed>) -> ExitCode {
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            // The last word of the process; when even stderr is closed there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "thumbline: {failed}");
+            failed.exit.into()
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> Result<Exit, Failed> {
+    match command {
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::All(arguments) => roles::run(arguments.load()?.config, Roles::ALL).await,
+        Command::Api(arguments) => roles::run(arguments.load()?.config, Roles::API).await,
+        Command::Worker(arguments) => roles::run(arguments.load()?.config, Roles::WORKER).await,
+        Command::Migrate(arguments) => roles::migrate(&arguments.load()?.config).await,
+        Command::Doctor(arguments) => doctor::run(arguments.common.load(None), arguments.json).await,
+        Command::Health(arguments) => health::run(arguments).await,
+        Command::Config(arguments) => print_config(&arguments.common.load(None)?, arguments.json),
+        Command::RenderChild => Err(Failed::usage(anyhow::anyhow!("render-child is started by a worker, not by hand"))),
+    }
+}
+
+impl RoleArguments {
+    fn load(&self) -> Result<Loaded, Failed> {
+        self.common.load(self.listen)
+    }
+}
+
+fn print_config(loaded: &Loaded, json: bool) -> Result<Exit, Failed> {
+    let table = masked(&loaded.table);
+    let text = if json { serde_json::to_string(&table).map_err(anyhow::Error::new)? } else { table.to_string() };
+    print_line(text.trim_end());
+    Ok(Exit::Success)
+}
+
+/// Prints to stdout; a reader that went away (`| head`) is no failure of ours.
+pub(crate) fn print_line(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,83 @@
+//! What the demo uploads: the files and directories of the command line, or the bundled samples.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+/// One file to upload.
+#[derive(Debug, Clone)]
+pub(super) struct Upload {
+    /// The name that the API is told.
+    pub(super) name: String,
+    /// Where the bytes are.
+    pub(super) content: Content,
+}
+
+/// Where the bytes of an upload are.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// In the executable.
+    Bundled(&'static [u8]),
+    /// On disk.
+    File(PathBuf),
+}
+
+impl Upload {
+    /// All bytes.
+    pub(super) async fn read(&self) -> anyhow::Result<Cow<'static, [u8]>> {
+        match &self.content {
+            Content::Bundled(bytes) => Ok(Cow::Borrowed(bytes)),
+            Content::File(path) => {
+                tokio::fs::read(path).await.map(Cow::Owned).with_context(|| format!("cannot read {}", path.display()))
+            }
+        }
+    }
+}
+
+/// Origin and licence of each are in `samples/README.md`.
+const SAMPLES: [(&str, &[u8]); 5] = [
+    ("portrait-phone.jpg", include_bytes!("samples/portrait-phone.jpg")),
+    ("tower-progressive.jpg", include_bytes!("samples/tower-progressive.jpg")),
+    ("transparent.png", include_bytes!("samples/transparent.png")),
+    ("alpha.webp", include_bytes!("samples/alpha.webp")),
+    ("animated.gif", include_bytes!("samples/animated.gif")),
+];
+
+/// The files that the arguments mean, directories walked in name order; the samples when there are none. Everything
+/// that cannot be read is told at once.
+pub(super) fn collect(arguments: &[PathBuf]) -> anyhow::Result<Vec<Upload>> {
+    if arguments.is_empty() {
+        let bundled = |(name, bytes): (&str, &'static [u8])| Upload {
+            name: name.to_owned(),
+            content: Content::Bundled(bytes),
+        };
+        return Ok(SAMPLES.map(bundled).into());
+    }
+    let mut uploads = Vec::new();
+    let mut unreadable = Vec::new();
+    for path in arguments {
+        if let Err(error) = walk(path, &mut uploads) {
+            unreadable.push(format!("{}: {error}", path.display()));
+        }
+    }
+    if !unreadable.is_empty() {
+        bail!("cannot read\n  {}", unreadable.join("\n  "));
+    }
+    if uploads.is_empty() {
+        bail!("there is no file below {}", arguments.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "));
+    }
+    Ok(uploads)
+}
+
+fn walk(path: &Path, uploads: &mut Vec<Upload>) -> std::io::Result<()> {
+    if path.is_dir() {
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(path)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+        entries.sort();
+        return entries.iter().try_for_each(|entry| walk(entry, uploads));
+    }
+    std::fs::File::open(path)?;
+    let name = path.file_name().map_or_else(|| "file".to_owned(), |name| name.to_string_lossy().into_owned());
+    uploads.push(Upload { name, content: Content::File(path.to_owned()) });
+    Ok(())
+}

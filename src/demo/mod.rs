@@ -1,0 +1,127 @@
+//! `thumbline demo`: the main job in one command: everything in one process, one table, one page to look at.
+
+mod client;
+mod files;
+mod table;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use futures_util::StreamExt as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::{data_flags, print_line};
+use crate::config::{Config, Inputs, load};
+use crate::exit::{Exit, Failed};
+use crate::roles::{self, Roles};
+use crate::shutdown::Shutdown;
+use client::{Client, FileReport};
+use files::Upload;
+
+/// Arguments of `thumbline demo`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Files or directories to upload; without any, a few bundled samples
+    #[arg(value_name = "FILES")]
+    files: Vec<PathBuf>,
+    /// End when everything has settled; exit code 1 when something did not end as `success`
+    #[arg(long)]
+    exit: bool,
+    /// Keep the data below this directory
+    #[arg(long, value_name = "DIR", default_value = "thumbline-data")]
+    data: PathBuf,
+    /// Address to listen on (loopback); port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Print one JSON object per representation instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Uploads at the same time.
+const UPLOADS_AT_ONCE: usize = 4;
+
+/// Starts everything, uploads, watches, prints, serves.
+pub async fn run(arguments: Arguments) -> Result<Exit, Failed> {
+    let uploads = files::collect(&arguments.files).map_err(Failed::usage)?;
+    let config = configure(&arguments)?;
+    roles::install_logs(&config)?;
+    let shutdown = Shutdown::on_signals()?;
+    let running = roles::start(&config, Roles::ALL, &shutdown).await?;
+    let Some(address) = running.api_address() else { return Ok(Exit::Interrupted) };
+
+    let client = Client::new(format!("http://{address}"))?;
+    let settled = tokio::select! {
+        () = shutdown.drain.cancelled() => None,
+        reports = render_all(&client, uploads) => Some(reports?),
+    };
+    let exit = match &settled {
+        None => Exit::Interrupted,
+        Some(reports) => {
+            table::print(reports, arguments.json);
+            if reports.iter().all(FileReport::succeeded) { Exit::Success } else { Exit::SomeFailed }
+        }
+    };
+    if settled.is_some() && !arguments.exit {
+        print_line(&format!("\nLook at http://{address}/ — Ctrl-C ends it; the data stays below {}.", arguments.data.display()));
+        shutdown.drain.cancelled().await;
+    }
+    shutdown.drain.cancel();
+    running.ended().await?;
+    Ok(exit)
+}
+
+/// The all-in-one shape, whatever the environment says of production.
+fn configure(arguments: &Arguments) -> Result<Config, Failed> {
+    let mut flags = data_flags(&arguments.data).to_vec();
+    flags.push(("queue.url", "memory:".into()));
+    flags.push(("auth.mode", "open".into()));
+    flags.push(("api.listen", arguments.listen.to_string().into()));
+    flags.push(("api.public_url", "".into()));
+    flags.push(("ops.listen", "".into()));
+    let mut inputs = Inputs::of_process(None, flags);
+    // The table and the progress bar have the terminal; somebody who wants the log says so.
+    if !inputs.environment.contains_key("THUMBLINE__LOG__FILTER") {
+        inputs.flags.push(("log.filter", "warn".into()));
+    }
+    load(&inputs).map(|loaded| loaded.config).map_err(Failed::usage)
+}
+
+/// Uploads everything and waits until every representation has settled.
+async fn render_all(client: &Client, uploads: Vec<Upload>) -> anyhow::Result<Vec<FileReport>> {
+    let bar = progress_bar(uploads.len());
+    let mut rendered = futures_util::stream::iter(uploads.into_iter().enumerate())
+        .map(|(position, upload)| async move { anyhow::Ok((position, follow(client, &upload).await?)) })
+        .buffer_unordered(UPLOADS_AT_ONCE);
+    let mut reports = Vec::new();
+    while let Some(done) = rendered.next().await {
+        let (position, report) = done?;
+        bar.set_message(report.name.clone());
+        bar.inc(1);
+        reports.push((position, report));
+    }
+    bar.finish_and_clear();
+    reports.sort_by_key(|(position, _)| *position);
+    Ok(reports.into_iter().map(|(_, report)| report).collect())
+}
+
+/// One file from upload to settled.
+async fn follow(client: &Client, upload: &Upload) -> anyhow::Result<FileReport> {
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(40);
+    let id = client.upload(upload).await.with_context(|| format!("cannot upload {}", upload.name))?;
+    loop {
+        let report = client.report(&id).await?;
+        if report.has_settled() {
+            return Ok(report);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+fn progress_bar(files: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {elapsed}  {wide_msg}");
+    ProgressBar::new(files as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

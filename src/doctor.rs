@@ -1,0 +1,121 @@
+//! `thumbline doctor`: tries everything this machine and its servers must do; one line each, with the remedy.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use serde::Serialize;
+use shared::domain::preset::PresetTable;
+use worker::child::{Pool, SealedSource};
+
+use crate::cli::print_line;
+use crate::config::{Config, Loaded};
+use crate::exit::{Exit, Failed};
+use crate::roles;
+
+/// The time that one check may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A picture that every working render child can render.
+const SAMPLE: &[u8] = include_bytes!("demo/samples/transparent.png");
+
+/// One line of the report.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    ok: bool,
+    /// What was found.
+    detail: String,
+    /// What to do about it, when it is not all right.
+    remedy: Option<String>,
+    milliseconds: u64,
+}
+
+/// Prints all findings; exit 3 when a check failed.
+pub async fn run(loaded: Result<Loaded, Failed>, json: bool) -> Result<Exit, Failed> {
+    let config = loaded?.config;
+    let findings = [
+        examine("JPEG decoder", "install nasm and build again", async { simd() }).await,
+        examine("render child", RENDER_REMEDY, render_in_a_child(&config)).await,
+        examine("database", DATABASE_REMEDY, database(&config)).await,
+        examine("queue", QUEUE_REMEDY, queue(&config)).await,
+        examine("blobs", BLOBS_REMEDY, blobs(&config)).await,
+    ];
+    findings.iter().for_each(|finding| print(finding, json));
+    Ok(if findings.iter().all(|finding| finding.ok) { Exit::Success } else { Exit::DependencyAway })
+}
+
+const RENDER_REMEDY: &str = "the worker cannot render on this machine: look at limits.child_memory_bytes_max and at what \
+                             confines this process";
+const DATABASE_REMEDY: &str = "start the database or correct database.url; run `thumbline migrate` when its schema is behind";
+const QUEUE_REMEDY: &str = "start the broker or correct queue.url; compare queue.namespace and queue.shards between processes";
+const BLOBS_REMEDY: &str = "start the store, correct blobs.url, blobs.endpoint and the credentials, or make the bucket";
+
+async fn examine(
+    check: &'static str,
+    remedy: &str,
+    examined: impl Future<Output = anyhow::Result<String>>,
+) -> Finding {
+    let begun = Instant::now();
+    let result = tokio::time::timeout(CHECK_TIMEOUT, examined).await;
+    let result = result.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", CHECK_TIMEOUT.as_secs())));
+    let milliseconds = begun.elapsed().as_millis() as u64;
+    match result {
+        Ok(detail) => Finding { check, ok: true, detail, remedy: None, milliseconds },
+        Err(error) => {
+            Finding { check, ok: false, detail: format!("{error:#}"), remedy: Some(remedy.to_owned()), milliseconds }
+        }
+    }
+}
+
+fn print(finding: &Finding, json: bool) {
+    if json {
+        // Strings and numbers only: it cannot fail to be written.
+        print_line(&serde_json::to_string(finding).unwrap_or_default());
+        return;
+    }
+    let mark = if finding.ok { "ok  " } else { "FAIL" };
+    print_line(&format!("{mark}  {:<14} {} ({} ms)", finding.check, finding.detail, finding.milliseconds));
+    if let Some(remedy) = &finding.remedy {
+        print_line(&format!("      {:<14} → {remedy}", ""));
+    }
+}
+
+/// Slower is not broken: a build without SIMD is told, not failed.
+fn simd() -> anyhow::Result<String> {
+    Ok(if render::has_simd_jpeg() {
+        "built with SIMD".to_owned()
+    } else {
+        "built without SIMD: JPEG takes about twice as long; install nasm and build again".to_owned()
+    })
+}
+
+async fn render_in_a_child(config: &Config) -> anyhow::Result<String> {
+    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), 1)?;
+    let source = SealedSource::from_bytes(SAMPLE).context("cannot make a memory file")?;
+    let presets = PresetTable::built_in().iter().take(1).cloned().collect();
+    let answer = pool.render(&source, presets).await;
+    pool.close().await;
+    let renderings = answer.result.map_err(|failure| anyhow!("{failure}"))?;
+    let facts = renderings.picture;
+    Ok(format!("rendered a {} of {} in a process of its own", facts.format.name(), facts.dimensions))
+}
+
+async fn database(config: &Config) -> anyhow::Result<String> {
+    let database = adapters::db::Database::connect(&config.database).await?;
+    shared::ports::state_store::StateStore::ping(&database).await?;
+    Ok("answers, and its schema is up to date".to_owned())
+}
+
+async fn queue(config: &Config) -> anyhow::Result<String> {
+    if config.queue.is_in_process() {
+        return Ok("within the process".to_owned());
+    }
+    adapters::queue::open(&config.queue).await?.ping().await?;
+    Ok("answers, and takes messages".to_owned())
+}
+
+async fn blobs(config: &Config) -> anyhow::Result<String> {
+    let blobs = adapters::blob::open(&config.blobs).map_err(|problems| anyhow!("{}", crate::config::Problems(problems)))?;
+    blobs.ping().await?;
+    Ok("can be written and read".to_owned())
+}

@@ -1,0 +1,18 @@
+//! Composes the parts of Thumbline into one executable; decides nothing.
+//!
+//! - [`cli`]: every command on one page.
+//! - [`config`]: defaults < file < environment < flags, checked once.
+//! - [`platform`]: the only place that names concrete adapters.
+//! - [`roles`]: runs the chosen roles under one two-stage shutdown.
+//! - [`demo`], [`doctor`], [`health`]: the commands that are more than a role.
+
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod doctor;
+pub mod exit;
+pub mod health;
+pub mod platform;
+pub mod readiness;
+pub mod roles;
+pub mod shutdown;

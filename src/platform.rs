@@ -1,0 +1,136 @@
+//! Builds the adapters that the configuration names; the only place that names concrete ones.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use adapters::db::Database;
+use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::state_store::{StateStore, StoreError};
+use shared::ports::work_queue::{QueueError, WorkQueue};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Problems};
+use crate::exit::Failed;
+
+/// What the roles stand on.
+#[derive(Clone)]
+pub struct Platform {
+    /// Rows.
+    pub store: Arc<dyn StateStore>,
+    /// Wakes and events.
+    pub queue: Arc<dyn WorkQueue>,
+    /// Our own blobs.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Sources, ours and the producers'.
+    pub sources: Arc<dyn SourceStore>,
+}
+
+/// Whether a role brings the schema up to date itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// One process does everything: nobody else can be surprised.
+    Migrate,
+    /// `thumbline migrate` does it; wait until it has.
+    Await,
+}
+
+impl Platform {
+    /// Connects to everything, waiting for what is down until `drain` is cancelled (then `None`).
+    pub async fn connect(config: &Config, schema: Schema, drain: &CancellationToken) -> Result<Option<Self>, Failed> {
+        let blobs = adapters::blob::open(&config.blobs).map_err(|problems| Failed::usage(Problems(problems)))?;
+        let sources = adapters::blob::open_sources(&config.sources, &config.blobs, blobs.clone())
+            .map_err(|problems| Failed::usage(Problems(problems)))?;
+        let Some(store) = connect_database(config, schema, drain).await? else { return Ok(None) };
+        let Some(queue) = connect_queue(config, drain).await? else { return Ok(None) };
+        Ok(Some(Self { store, queue, blobs, sources }))
+    }
+
+    /// Brings the schema up to date, waiting for the database until `drain` is cancelled (then `None`).
+    pub async fn migrate(config: &Config, drain: &CancellationToken) -> Result<Option<()>, Failed> {
+        Ok(connect_database(config, Schema::Migrate, drain).await?.map(|_| ()))
+    }
+}
+
+/// The database, with its schema up to date.
+async fn connect_database(
+    config: &Config,
+    schema: Schema,
+    drain: &CancellationToken,
+) -> Result<Option<Arc<dyn StateStore>>, Failed> {
+    let connect = || async {
+        let database = Database::connect(&config.database).await.map_err(Trouble::of_store)?;
+        match schema {
+            Schema::Migrate => database.migrate().await.map_err(Trouble::of_store)?,
+            Schema::Await => database.ping().await.map_err(Trouble::of_store)?,
+        }
+        Ok(Arc::new(database) as Arc<dyn StateStore>)
+    };
+    until_up("database", drain, connect).await
+}
+
+async fn connect_queue(config: &Config, drain: &CancellationToken) -> Result<Option<Arc<dyn WorkQueue>>, Failed> {
+    let connect = || async { adapters::queue::open(&config.queue).await.map_err(Trouble::of_queue) };
+    until_up("queue", drain, connect).await
+}
+
+/// Whether trying again can help.
+enum Trouble {
+    Away(anyhow::Error),
+    Final(anyhow::Error),
+}
+
+impl Trouble {
+    fn of_store(error: StoreError) -> Self {
+        match error {
+            StoreError::Away(_) | StoreError::NotFound => Self::Away(error.into()),
+            StoreError::Inconsistent { .. } | StoreError::NoSpace(_) => Self::Final(error.into()),
+        }
+    }
+
+    fn of_queue(error: QueueError) -> Self {
+        match error {
+            QueueError::Away(_) | QueueError::Full(_) => Self::Away(error.into()),
+            QueueError::Misconfigured(_) | QueueError::Unroutable(_) => Self::Final(error.into()),
+        }
+    }
+}
+
+/// Tries until it succeeds: a server that is down at start is waited for, with a clear line now and then.
+async fn until_up<T, F, Tried>(
+    dependency: impl Display,
+    drain: &CancellationToken,
+    mut attempt: F,
+) -> Result<Option<T>, Failed>
+where
+    F: FnMut() -> Tried,
+    Tried: Future<Output = Result<T, Trouble>>,
+{
+    const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+    const BETWEEN_LINES: Duration = Duration::from_secs(10);
+    let mut last_line: Option<Instant> = None;
+    loop {
+        let error = tokio::select! {
+            () = drain.cancelled() => return Ok(None),
+            tried = attempt() => match tried {
+                Ok(up) => {
+                    if last_line.is_some() {
+                        tracing::info!("the {dependency} is there now");
+                    }
+                    return Ok(Some(up));
+                }
+                Err(Trouble::Final(error)) => return Err(Failed::usage(error)),
+                Err(Trouble::Away(error)) => error,
+            },
+        };
+        if last_line.is_none_or(|line| line.elapsed() >= BETWEEN_LINES) {
+            tracing::warn!("waiting for the {dependency}: {error:#}");
+            last_line = Some(Instant::now());
+        }
+        tokio::select! {
+            () = drain.cancelled() => return Ok(None),
+            () = tokio::time::sleep(BETWEEN_TRIES) => {}
+        }
+    }
+}
