@@ -46,15 +46,13 @@ pub async fn run(loaded: Result<Loaded, Failed>, json: bool) -> Result<Exit, Fai
 
 const RENDER_REMEDY: &str = "the worker cannot render on this machine: look at limits.child_memory_bytes_max and at what \
                              confines this process";
-const DATABASE_REMEDY: &str = "start the database or correct database.url; run `thumbline migrate` when its schema is behind";
-const QUEUE_REMEDY: &str = "start the broker or correct queue.url; compare queue.namespace and queue.shards between processes";
+const DATABASE_REMEDY: &str =
+    "start the database or correct database.url; run `thumbline migrate` when its schema is behind";
+const QUEUE_REMEDY: &str =
+    "start the broker or correct queue.url; compare queue.namespace and queue.shards between processes";
 const BLOBS_REMEDY: &str = "start the store, correct blobs.url, blobs.endpoint and the credentials, or make the bucket";
 
-async fn examine(
-    check: &'static str,
-    remedy: &str,
-    examined: impl Future<Output = anyhow::Result<String>>,
-) -> Finding {
+async fn examine(check: &'static str, remedy: &str, examined: impl Future<Output = anyhow::Result<String>>) -> Finding {
     let begun = Instant::now();
     let result = tokio::time::timeout(CHECK_TIMEOUT, examined).await;
     let result = result.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", CHECK_TIMEOUT.as_secs())));
@@ -115,7 +113,8 @@ async fn queue(config: &Config) -> anyhow::Result<String> {
 }
 
 async fn blobs(config: &Config) -> anyhow::Result<String> {
-    let blobs = adapters::blob::open(&config.blobs).map_err(|problems| anyhow!("{}", crate::config::Problems(problems)))?;
+    let blobs =
+        adapters::blob::open(&config.blobs).map_err(|problems| anyhow!("{}", crate::config::Problems(problems)))?;
     blobs.ping().await?;
     Ok("can be written and read".to_owned())
 }

@@ -42,10 +42,14 @@ fn dependencies(manifest: &str) -> Vec<String> {
 fn packages_import_only_what_the_picture_allows() {
     // ARCHITECTURE.md, "Rooms": all arrows point down to `shared`; roles and adapters never import one another.
     let ours = ["shared", "adapters", "render", "worker", "api", "thumbline"];
-    let outside = ["tokio", "sea-orm", "sea-orm-migration", "lapin", "aws-sdk-s3", "image", "axum", "reqwest", "metrics"];
+    let outside =
+        ["tokio", "sea-orm", "sea-orm-migration", "lapin", "aws-sdk-s3", "image", "axum", "reqwest", "metrics"];
     let rooms: [(&str, &[&str]); 5] = [
         ("shared/Cargo.toml", &[]),
-        ("shared/adapters/Cargo.toml", &["shared", "tokio", "sea-orm", "sea-orm-migration", "lapin", "aws-sdk-s3", "metrics"]),
+        (
+            "shared/adapters/Cargo.toml",
+            &["shared", "tokio", "sea-orm", "sea-orm-migration", "lapin", "aws-sdk-s3", "metrics"],
+        ),
         ("worker/render/Cargo.toml", &["shared", "image"]),
         ("worker/Cargo.toml", &["shared", "render", "tokio", "metrics"]),
         ("api/Cargo.toml", &["shared", "tokio", "axum", "metrics"]),
@@ -53,7 +57,10 @@ fn packages_import_only_what_the_picture_allows() {
     for (manifest, allowed) in rooms {
         for name in dependencies(manifest) {
             let guarded = ours.contains(&name.as_str()) || outside.contains(&name.as_str());
-            assert!(!guarded || allowed.contains(&name.as_str()), "{manifest} may not import {name}: see ARCHITECTURE.md");
+            assert!(
+                !guarded || allowed.contains(&name.as_str()),
+                "{manifest} may not import {name}: see ARCHITECTURE.md"
+            );
         }
     }
 }
@@ -75,13 +82,19 @@ fn only_the_platform_names_concrete_adapters() {
 fn the_all_in_one_is_no_mode_of_the_code() {
     for path in sources(&["api/src", "worker/src", "worker/render/src", "shared/src"]) {
         let text = read(&path).to_lowercase();
-        assert!(!text.contains("all-in-one") && !text.contains("all_in_one"), "{}: roles do not know the shape", path.display());
+        assert!(
+            !text.contains("all-in-one") && !text.contains("all_in_one"),
+            "{}: roles do not know the shape",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn every_file_says_first_what_lives_there() {
-    for path in sources(&["src", "api/src", "worker/src", "worker/render/src", "shared/src", "shared/adapters/src", "tests"]) {
+    for path in
+        sources(&["src", "api/src", "worker/src", "worker/render/src", "shared/src", "shared/adapters/src", "tests"])
+    {
         let text = read(&path);
         assert!(text.starts_with("//! "), "{} does not begin with a sentence on what lives there", path.display());
     }
@@ -90,7 +103,9 @@ fn every_file_says_first_what_lives_there() {
 #[test]
 fn names_that_say_nothing_are_not_used() {
     const EMPTY: [&str; 7] = ["util", "utils", "helper", "helpers", "common", "misc", "manager"];
-    for path in sources(&["src", "api/src", "worker/src", "worker/render/src", "shared/src", "shared/adapters/src", "tests"]) {
+    for path in
+        sources(&["src", "api/src", "worker/src", "worker/render/src", "shared/src", "shared/adapters/src", "tests"])
+    {
         for part in path.strip_prefix(root()).unwrap().iter() {
             let stem = Path::new(part).file_stem().unwrap().to_str().unwrap().to_owned();
             assert!(!EMPTY.contains(&stem.as_str()), "{}: name the thing that lives there", path.display());
@@ -118,7 +133,9 @@ fn every_key_of_the_defaults_is_explained() {
 
 #[test]
 fn no_file_of_ours_outgrows_a_reader() {
-    for path in sources(&["src", "api/src", "worker/src", "worker/render/src", "shared/src", "shared/adapters/src", "tests"]) {
+    for path in
+        sources(&["src", "api/src", "worker/src", "worker/render/src", "shared/src", "shared/adapters/src", "tests"])
+    {
         let lines = read(&path).lines().count();
         assert!(lines <= 700, "{} has {lines} lines: split it", path.display());
     }
@@ -137,7 +154,10 @@ fn every_fixture_has_an_origin_and_a_licence() {
     let samples = read("src/demo/samples/README.md");
     for entry in std::fs::read_dir(root().join("src/demo/samples")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(name == "README.md" || samples.contains(&name), "src/demo/samples/{name} is not listed in its README.md");
+        assert!(
+            name == "README.md" || samples.contains(&name),
+            "src/demo/samples/{name} is not listed in its README.md"
+        );
     }
 }
 
@@ -146,7 +166,10 @@ fn the_metrics_page_lists_every_metric() {
     let page = read("docs/METRICS.md");
     for metric in shared::telemetry::ALL {
         let line = format!("| `{}` | {} | {} |", metric.name, kind(metric.kind), metric.help.trim());
-        assert!(page.contains(&line), "docs/METRICS.md lacks this line (it is written from shared/src/telemetry.rs):\n{line}");
+        assert!(
+            page.contains(&line),
+            "docs/METRICS.md lacks this line (it is written from shared/src/telemetry.rs):\n{line}"
+        );
     }
     let lines = page.lines().filter(|line| line.starts_with("| `thumbline_")).count();
     assert_eq!(lines, shared::telemetry::ALL.len(), "docs/METRICS.md lists metrics that no longer exist");

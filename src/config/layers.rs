@@ -43,22 +43,30 @@ pub(super) fn merge(inputs: &Inputs, problems: &mut Vec<Problem>) -> Table {
     table
 }
 
-/// The typed configuration of a merged table.
-pub(super) fn typed(table: &Table) -> Result<Config, Problem> {
-    Config::try_from_table(table.clone())
+/// The typed configuration of a merged table. A section that cannot be read is told in `problems`, and its defaults
+/// stand in for it, so that the other sections can be checked all the same.
+pub(super) fn typed(table: &Table, problems: &mut Vec<Problem>) -> Option<Config> {
+    let defaults: Table = DEFAULTS.parse().ok()?;
+    let mut readable = defaults.clone();
+    for (section, value) in table {
+        let mut alone = defaults.clone();
+        alone.insert(section.clone(), value.clone());
+        // Types were compared with the defaults already: what is left are enumerations and the lists of tables.
+        match Value::Table(alone).try_into::<Config>() {
+            Ok(_) => {
+                readable.insert(section.clone(), value.clone());
+            }
+            Err(error) => problems.push(unreadable(section, &error)),
+        }
+    }
+    Value::Table(readable).try_into().ok()
 }
 
-impl Config {
-    fn try_from_table(table: Table) -> Result<Self, Problem> {
-        // Types were compared with the defaults already: what is left are enumerations and the lists of tables.
-        Value::Table(table).try_into().map_err(|error: toml::de::Error| {
-            let text = error.to_string();
-            let mut lines = text.lines();
-            let what = lines.next().unwrap_or_default().to_owned();
-            let place = lines.find_map(|line| line.trim().strip_prefix("in `")).unwrap_or("a list entry");
-            Problem::new(place.trim_end_matches('`'), "its value", what)
-        })
-    }
+fn unreadable(section: &str, error: &toml::de::Error) -> Problem {
+    let text = error.to_string();
+    let what = text.lines().next().unwrap_or_default();
+    let place = text.lines().find_map(|line| line.trim().strip_prefix("in `")).unwrap_or(section);
+    Problem::new(place.trim_end_matches('`'), "its value", what)
 }
 
 /// Puts `value` where `path` leads, if the defaults know such a key of such a type.
@@ -108,7 +116,8 @@ fn set_from_environment(table: &mut Table, key: &str, text: &str, problems: &mut
         }
         return;
     }
-    let plain = key.strip_suffix("_file").filter(|plain| lookup(table, &plain.split("__").collect::<Vec<_>>()).is_some());
+    let plain =
+        key.strip_suffix("_file").filter(|plain| lookup(table, &plain.split("__").collect::<Vec<_>>()).is_some());
     match plain {
         Some(plain) => match std::fs::read_to_string(text) {
             Ok(content) => set_from_environment(table, plain, content.trim_end_matches(['\r', '\n']), problems),
@@ -139,7 +148,8 @@ fn read_as(present: &Value, path: &[&str], text: &str) -> Option<Value> {
 }
 
 fn read_list(text: &str) -> Option<Value> {
-    let as_json = || serde_json::from_str::<Vec<serde_json::Value>>(text).ok().and_then(|list| Value::try_from(list).ok());
+    let as_json =
+        || serde_json::from_str::<Vec<serde_json::Value>>(text).ok().and_then(|list| Value::try_from(list).ok());
     let as_toml = || format!("list = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("list"));
     as_json().or_else(as_toml).filter(Value::is_array)
 }
@@ -176,11 +186,11 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// The known key that shares the longest start with the unknown one, or all of them.
+/// The known key that looks most like the unknown one, or all of them.
 fn suggestion(unknown: &str, known: &[String]) -> String {
-    let common = |key: &String| key.chars().zip(unknown.chars()).take_while(|(a, b)| a == b).count();
-    match known.iter().max_by_key(|key| common(key)) {
-        Some(best) if common(best) >= 3 => format!("; did you mean {best}?"),
+    let likeness = |key: &&String| (strsim::normalized_damerau_levenshtein(key, unknown) * 1000.0) as u32;
+    match known.iter().max_by_key(likeness) {
+        Some(best) if likeness(&best) >= 600 => format!("; did you mean {best}?"),
         _ => format!("; known here: {}", known.join(", ")),
     }
 }

@@ -24,7 +24,7 @@ fn mask_value(key: &str, value: &Value) -> Value {
 }
 
 /// `amqp://user:password@host` without the password.
-pub fn mask_url(text: &str) -> String {
+pub(super) fn mask_url(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     // The user part ends at the last @ before the path: passwords may contain one.
     let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());

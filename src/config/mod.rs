@@ -103,10 +103,7 @@ pub struct Loaded {
 pub fn load(inputs: &Inputs) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let table = layers::merge(inputs, &mut problems);
-    if !problems.is_empty() {
-        return Err(Problems(problems));
-    }
-    let mut config: Config = layers::typed(&table).map_err(|problem| Problems(vec![problem]))?;
+    let Some(mut config) = layers::typed(&table, &mut problems) else { return Err(Problems(problems)) };
     config.blobs.fill_from_aws(&adapters::blob::AwsEnvironment::from_map(&inputs.environment));
     config.check(&mut problems);
     if problems.is_empty() { Ok(Loaded { config, table }) } else { Err(Problems(problems)) }
@@ -139,7 +136,11 @@ impl Config {
 impl OpsConfig {
     fn check(&self, problems: &mut Vec<Problem>) {
         if !self.listen.is_empty() && self.listen.parse::<std::net::SocketAddr>().is_err() {
-            problems.push(Problem::new("ops.listen", &self.listen, "an address and port like 127.0.0.1:9090, or empty"));
+            problems.push(Problem::new(
+                "ops.listen",
+                &self.listen,
+                "an address and port like 127.0.0.1:9090, or empty",
+            ));
         }
     }
 }
@@ -199,7 +200,8 @@ mod tests {
     fn flags_win_over_environment_over_file_over_defaults() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("thumbline.toml");
-        std::fs::write(&file, "[database]\nurl = \"sqlite:file.db\"\nconnections_max = 3\n[queue]\nshards = 2\n").unwrap();
+        std::fs::write(&file, "[database]\nurl = \"sqlite:file.db\"\nconnections_max = 3\n[queue]\nshards = 2\n")
+            .unwrap();
         let mut inputs = inputs(&[("THUMBLINE__DATABASE__URL", "sqlite:env.db"), ("THUMBLINE__QUEUE__SHARDS", "5")]);
         inputs.file = Some(file);
         inputs.flags = vec![("database.url", "sqlite:flag.db".into())];
@@ -215,7 +217,8 @@ mod tests {
         let file = dir.path().join("token");
         std::fs::write(&file, "0123456789abcdef-from-a-file\n").unwrap();
         let path = file.to_str().unwrap();
-        let loaded = load(&inputs(&[("THUMBLINE__AUTH__TOKEN_FILE", path), ("THUMBLINE__AUTH__MODE", "token")])).unwrap();
+        let loaded =
+            load(&inputs(&[("THUMBLINE__AUTH__TOKEN_FILE", path), ("THUMBLINE__AUTH__MODE", "token")])).unwrap();
         assert_eq!(loaded.table["auth"]["token"].as_str(), Some("0123456789abcdef-from-a-file"));
         let keys = problem_keys(&[("THUMBLINE__AUTH__TOKEN_FILE", "/does/not/exist")]);
         assert_eq!(keys, ["auth.token"]);
@@ -228,7 +231,11 @@ mod tests {
         assert!(config.preset_table().get("hero").is_some());
         let s3 = ("THUMBLINE__BLOBS__URL", "s3://thumbs");
         let (id, secret) = (("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "SK"));
-        for sources in [r#"[{bucket = "uploads"}, {bucket = "more"}]"#, r#"[{"bucket":"uploads"},{"bucket":"more"}]"#, "uploads, more"] {
+        for sources in [
+            r#"[{bucket = "uploads"}, {bucket = "more"}]"#,
+            r#"[{"bucket":"uploads"},{"bucket":"more"}]"#,
+            "uploads, more",
+        ] {
             let config = load(&inputs(&[("THUMBLINE__SOURCES", sources), s3, id, secret])).unwrap().config;
             assert_eq!(config.sources.len(), 2, "{sources}");
         }

@@ -48,10 +48,8 @@ const SAMPLES: [(&str, &[u8]); 5] = [
 /// that cannot be read is told at once.
 pub(super) fn collect(arguments: &[PathBuf]) -> anyhow::Result<Vec<Upload>> {
     if arguments.is_empty() {
-        let bundled = |(name, bytes): (&str, &'static [u8])| Upload {
-            name: name.to_owned(),
-            content: Content::Bundled(bytes),
-        };
+        let bundled =
+            |(name, bytes): (&str, &'static [u8])| Upload { name: name.to_owned(), content: Content::Bundled(bytes) };
         return Ok(SAMPLES.map(bundled).into());
     }
     let mut uploads = Vec::new();
@@ -65,14 +63,18 @@ pub(super) fn collect(arguments: &[PathBuf]) -> anyhow::Result<Vec<Upload>> {
         bail!("cannot read\n  {}", unreadable.join("\n  "));
     }
     if uploads.is_empty() {
-        bail!("there is no file below {}", arguments.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "));
+        bail!(
+            "there is no file below {}",
+            arguments.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+        );
     }
     Ok(uploads)
 }
 
 fn walk(path: &Path, uploads: &mut Vec<Upload>) -> std::io::Result<()> {
     if path.is_dir() {
-        let mut entries: Vec<PathBuf> = std::fs::read_dir(path)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+        let mut entries: Vec<PathBuf> =
+            std::fs::read_dir(path)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
         entries.sort();
         return entries.iter().try_for_each(|entry| walk(entry, uploads));
     }

@@ -66,7 +66,10 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failed> {
         }
     };
     if settled.is_some() && !arguments.exit {
-        print_line(&format!("\nLook at http://{address}/ — Ctrl-C ends it; the data stays below {}.", arguments.data.display()));
+        print_line(&format!(
+            "\nLook at http://{address}/ — Ctrl-C ends it; the data stays below {}.",
+            arguments.data.display()
+        ));
         shutdown.drain.cancelled().await;
     }
     shutdown.drain.cancel();

@@ -15,7 +15,7 @@ pub(super) fn print(reports: &[FileReport], json: bool) {
         return;
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["file", "representation", "state", "dimensions", "bytes", "ms"]);
     for report in reports {
         for (position, representation) in report.asked_for().enumerate() {

@@ -45,8 +45,7 @@ fn a_taken_port_is_a_clear_message() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let data = tempfile::tempdir().unwrap();
-    let output =
-        thumbline(&["all", "--listen", &address, "--data", data.path().to_str().unwrap()]).output().unwrap();
+    let output = thumbline(&["all", "--listen", &address, "--data", data.path().to_str().unwrap()]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("api.listen") && said.contains("another process listens there"), "{said}");

@@ -8,7 +8,10 @@ use crate::harness::process::thumbline;
 /// Copies what git tracks or would track, so that nothing that only this checkout has can help.
 fn copy_of_the_tree(to: &Path) {
     let root = env!("CARGO_MANIFEST_DIR");
-    let listed = Command::new("git").args(["-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).output().unwrap();
+    let listed = Command::new("git")
+        .args(["-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .output()
+        .unwrap();
     assert!(listed.status.success(), "git lists the tree");
     for name in String::from_utf8(listed.stdout).unwrap().split('\0').filter(|name| !name.is_empty()) {
         let source = Path::new(root).join(name);
@@ -61,7 +64,8 @@ fn the_demo_of_own_files_prints_lines_for_scripts_and_tells_failure() {
     assert_eq!(output.status.code(), Some(1), "one of the two is not a picture: {lines:?}");
     let text = lines.iter().find(|line| line["file"] == "notes.txt").unwrap();
     assert_eq!((&text["state"], &text["code"]), (&"error".into(), &"unsupported_format".into()));
-    let png = lines.iter().find(|line| line["file"] == "transparent.png" && line["representation"] == "jpg_160x160").unwrap();
+    let png =
+        lines.iter().find(|line| line["file"] == "transparent.png" && line["representation"] == "jpg_160x160").unwrap();
     assert_eq!((&png["state"], &png["width"], &png["height"]), (&"success".into(), &160.into(), &120.into()));
     assert!(png["bytes"].as_u64() > Some(100) && png["elapsed_ms"].is_u64(), "{png}");
 }

@@ -52,7 +52,11 @@ async fn an_upload_gets_every_eager_size() {
     ];
     for (name, width, height) in sizes {
         let row = representation(&file, name);
-        assert_eq!((&row["state"], &row["width"], &row["height"]), (&"success".into(), &width.into(), &height.into()), "{row}");
+        assert_eq!(
+            (&row["state"], &row["width"], &row["height"]),
+            (&"success".into(), &width.into(), &height.into()),
+            "{row}"
+        );
     }
     assert_eq!(states(&file).len(), sizes.len(), "lazy representations wait until somebody asks: {file}");
 
@@ -187,7 +191,8 @@ async fn bad_uploads_get_the_contracts_errors_and_store_nothing() {
     let client = one.client();
     let too_large = client.upload("large.bin", &vec![7; 200_000]).await;
     assert_eq!(too_large.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    let broken = client.post("/2.0/files/content", "multipart/form-data; boundary=x", b"--x\r\nnonsense".to_vec()).await;
+    let broken =
+        client.post("/2.0/files/content", "multipart/form-data; boundary=x", b"--x\r\nnonsense".to_vec()).await;
     assert_eq!(broken.status(), StatusCode::BAD_REQUEST);
     let error: serde_json::Value = broken.json().await.unwrap();
     assert_eq!((&error["type"], &error["code"]), (&"error".into(), &"bad_request".into()), "{error}");

@@ -76,7 +76,9 @@ async fn what_nobody_can_read_is_parked_with_the_reason_and_stops_nothing() {
     production.publish("this is not JSON").await;
     let (body, headers) = production.parked().await;
     assert_eq!(body, b"this is not JSON");
-    let header = |headers: &[(String, String)], name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let header = |headers: &[(String, String)], name: &str| {
+        headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+    };
     assert!(header(&headers, "x-thumbline-reason").is_some_and(|reason| !reason.is_empty()), "{headers:?}");
     assert!(header(&headers, "x-thumbline-code").is_some(), "{headers:?}");
 
@@ -96,10 +98,8 @@ async fn what_nobody_can_read_is_parked_with_the_reason_and_stops_nothing() {
 #[tokio::test]
 #[ignore = "needs RabbitMQ, PostgreSQL and S3: run `make test`"]
 async fn a_source_that_comes_late_is_waited_for_and_one_that_never_comes_ends_as_error() {
-    let settings = [
-        ("THUMBLINE__RETRY__SOURCE_GRACE_SECONDS", "8"),
-        ("THUMBLINE__RETRY__SCHEDULE_SECONDS", "[0.5, 1.0]"),
-    ];
+    let settings =
+        [("THUMBLINE__RETRY__SOURCE_GRACE_SECONDS", "8"), ("THUMBLINE__RETRY__SCHEDULE_SECONDS", "[0.5, 1.0]")];
     let production = Production::start(1, &settings).await;
     production.publish_upload("late.png", "1").await;
     production.publish_upload("never.png", "1").await;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use adapters::queue::{Config, Declare};
 use futures_util::FutureExt as _;
 use lapin::options::{
-    BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
     QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
@@ -369,22 +369,71 @@ async fn a_wrong_password_or_virtual_host_needs_an_operator() {
     .await;
 }
 
-/// AMQP says that names of headers are UTF-8; brokers do not look, and the AMQP library ends the connection over it.
+/// Publishes a message that no AMQP library would send: `written` stands for `meant` on its way to the broker.
+async fn publish_falsified(corner: &Corner, written: &'static [u8], meant: &'static [u8], headers: FieldTable) {
+    let proxy = corner.proxy(Some((written, meant))).await;
+    let mut uri: AMQPUri = corner.url.parse().unwrap();
+    uri.authority.host = proxy.address.ip().to_string();
+    uri.authority.port = proxy.address.port();
+    let connection = Connection::connect_uri(uri, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let properties = BasicProperties::default().with_headers(headers);
+    let exchange = format!("{}uploads", corner.namespace).into();
+    let options = BasicPublishOptions::default();
+    let confirm = channel.basic_publish(exchange, "strange-key".into(), options, b"strange", properties).await.unwrap();
+    assert!(confirm.await.unwrap().is_ack());
+}
+
+/// The strange message arrives, with what could be saved of its headers, and the connection lives on.
+async fn strange_message_arrives(queue: &Arc<dyn WorkQueue>) -> std::collections::BTreeMap<String, String> {
+    let mut uploads = subscribe(queue, Channel::Uploads, 2).await;
+    let delivery = next(&mut uploads).await;
+    assert_eq!(delivery.message.body, "strange");
+    assert!(!delivery.redelivered);
+    queue.publish_upload(&upload("after")).await.unwrap();
+    let after = next(&mut uploads).await;
+    assert_eq!(after.message.body, "after");
+    assert!(!after.redelivered, "the connection was lost in between");
+    after.ack().await.unwrap();
+    let headers = delivery.message.headers.clone();
+    delivery.ack().await.unwrap();
+    headers
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ: run `make test`"]
-async fn a_message_that_cannot_be_read_at_all_does_not_stop_the_others() {
+async fn names_that_are_not_utf8_arrive_patched() {
     in_corner(async |corner| {
         let queue = corner.open().await;
-        let mut uploads = subscribe(&queue, Channel::Uploads, 2).await;
-        let proxy = corner.proxy(Some((b"falsify-me", b"falsify-\xff\xff"))).await;
-        let mut poison = upload("poison");
-        poison.headers.insert("falsify-me".into(), "value".into());
-        corner.open_through(&proxy).await.publish_upload(&poison).await.unwrap();
-        queue.publish_upload(&upload("after")).await.unwrap();
-        let delivery = next(&mut uploads).await;
-        assert_eq!(delivery.message.body, "after");
-        delivery.ack().await.unwrap();
-        nothing_comes(&mut uploads).await;
+        let mut headers = FieldTable::default();
+        headers.insert("falsify-me".into(), AMQPValue::LongString("value".into()));
+        publish_falsified(corner, b"falsify-me", b"falsify-\xff\xff", headers).await;
+        assert_eq!(strange_message_arrives(&queue).await["falsify-??"], "value");
+        publish_falsified(corner, b"strange-key", b"strange-k\xe9y", FieldTable::default()).await;
+        strange_message_arrives(&queue).await;
+    })
+    .await;
+}
+
+/// Parsed the usual way, this takes more stack than a thread has, and the process dies.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RabbitMQ: run `make test`"]
+async fn headers_nested_without_end_arrive_as_text() {
+    in_corner(async |corner| {
+        let queue = corner.open().await;
+        let nested = (0..15_000).fold(Vec::new(), |table, _| {
+            let length = u32::try_from(table.len()).unwrap().to_be_bytes();
+            [&b"\x01kF"[..], &length, &table].concat()
+        });
+        let mut headers = FieldTable::default();
+        headers.insert("deep".into(), AMQPValue::LongString(nested.into()));
+        headers.insert("flat".into(), AMQPValue::LongString("value".into()));
+        // A table looks like text but for its type.
+        publish_falsified(corner, b"\x04deepS", b"\x04deepF", headers).await;
+        let headers = strange_message_arrives(&queue).await;
+        assert_eq!(headers["flat"], "value");
+        assert!(headers["deep"].starts_with("{\"k\":{\"k\":{"), "{:.100}", headers["deep"]);
     })
     .await;
 }

@@ -79,7 +79,8 @@ impl Production {
             s3.client.create_bucket().bucket(bucket).send().await.expect("the S3 server makes buckets");
         }
         let database_url = create_database(&database_admin_url, &name).await;
-        let connection = Connection::connect(&amqp_url, ConnectionProperties::default()).await.expect("the broker answers");
+        let connection =
+            Connection::connect(&amqp_url, ConnectionProperties::default()).await.expect("the broker answers");
         let broker = connection.create_channel().await.unwrap();
         let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let mut production = Self {
@@ -151,7 +152,15 @@ impl Production {
     /// Puts a source into the producers' bucket.
     pub(crate) async fn put_source(&self, key: &str, content: &[u8]) {
         let body = ByteStream::from(content.to_vec());
-        self.s3.client.put_object().bucket(self.uploads_bucket()).key(key).body(body).send().await.expect("the source is put");
+        self.s3
+            .client
+            .put_object()
+            .bucket(self.uploads_bucket())
+            .key(key)
+            .body(body)
+            .send()
+            .await
+            .expect("the source is put");
     }
 
     /// Publishes as a producer would: to the exchange, with nothing but a body.
@@ -255,14 +264,18 @@ impl Production {
 
     fn queues(&self) -> Vec<String> {
         let lanes = ["interactive", "normal", "heavy", "backfill"];
-        let wakes = lanes.iter().flat_map(|lane| (0..SHARDS).map(move |shard| format!("thumbline.wake.{lane}.{shard}")));
+        let wakes =
+            lanes.iter().flat_map(|lane| (0..SHARDS).map(move |shard| format!("thumbline.wake.{lane}.{shard}")));
         wakes.chain(["thumbline.uploads".to_owned(), "thumbline.parking".to_owned()]).collect()
     }
 }
 
 impl Drop for Production {
     fn drop(&mut self) {
-        assert!(self.finished || std::thread::panicking(), "a story ends with finish(): it looks for what is left over");
+        assert!(
+            self.finished || std::thread::panicking(),
+            "a story ends with finish(): it looks for what is left over"
+        );
     }
 }
 

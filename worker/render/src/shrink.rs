@@ -22,7 +22,7 @@ pub(crate) struct RowShrink<T> {
 }
 
 /// A sample of 8 or 16 bits.
-pub(crate) trait Sample: Copy + Into<u64> + Default {
+pub(crate) trait Sample: Copy + Into<u32> + Into<u64> + Default {
     /// The value that means opaque.
     const MOST: u64;
     /// From a value that is at most [`Self::MOST`].
@@ -161,14 +161,15 @@ fn rounded(sum: u64, by: u64) -> u64 {
 
 fn add_plain<T: Sample, const CHANNELS: usize>(sums: &mut [u64], row: &[T], factor: usize) {
     for (sum, cell) in sums.chunks_exact_mut(CHANNELS).zip(row.chunks(CHANNELS * factor)) {
-        let mut total = [0_u64; CHANNELS];
-        for pixel in cell.chunks_exact(CHANNELS) {
+        // Cells are narrower than 65536 pixels, so 32 bits hold the sum of one row.
+        let mut total = [0_u32; CHANNELS];
+        for pixel in cell.as_chunks::<CHANNELS>().0 {
             for (total, sample) in total.iter_mut().zip(pixel) {
-                *total += (*sample).into();
+                *total += Into::<u32>::into(*sample);
             }
         }
         for (sum, total) in sum.iter_mut().zip(total) {
-            *sum += total;
+            *sum += u64::from(total);
         }
     }
 }
@@ -178,7 +179,7 @@ fn add_weighted<T: Sample, const CHANNELS: usize>(sums: &mut [u64], row: &[T], f
         for pixel in cell.chunks_exact(CHANNELS) {
             let weight: u64 = pixel[CHANNELS - 1].into();
             for (sum, sample) in sum.iter_mut().zip(&pixel[..CHANNELS - 1]) {
-                *sum += (*sample).into() * weight;
+                *sum += Into::<u64>::into(*sample) * weight;
             }
             sum[CHANNELS - 1] += weight;
         }

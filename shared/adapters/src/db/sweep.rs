@@ -10,6 +10,7 @@ use shared::ports::state_store::{DueVersion, StoreError};
 
 use super::Database;
 use super::convert::{lane, millis, representation_value, text, urgency, version_id};
+use super::error::store_error;
 use super::sql::Sql;
 
 /// Wakes after which the patience is not doubled any more: with 30 s, a row is then woken every 64 minutes.
@@ -44,9 +45,11 @@ impl Database {
         failure: &Failure,
     ) -> Result<u64, StoreError> {
         let mut ended = 0;
+        let transaction = self.begin().await?;
         for (lane, deadline) in deadlines {
-            ended += give_up(*lane, *deadline, failure).run(&self.connection).await?;
+            ended += give_up(*lane, *deadline, failure).run(&transaction).await?;
         }
+        transaction.commit().await.map_err(store_error)?;
         Ok(ended)
     }
 }

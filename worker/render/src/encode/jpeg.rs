@@ -1,4 +1,5 @@
-//! JPEG by libjpeg-turbo's code in `mozjpeg`, with its fast settings: no trellis, optimal Huffman tables.
+//! JPEG by libjpeg-turbo's code in `mozjpeg`, with its fast settings: no trellis, and Huffman tables of their own only for
+//! small pictures.
 
 use mozjpeg::{ColorSpace, Compress};
 use shared::domain::failure::{Failure, FailureCode};
@@ -7,6 +8,10 @@ use shared::domain::preset::{Preset, Subsampling};
 use super::failed;
 use crate::fence::fenced;
 use crate::raster::{Layout, Raster};
+
+/// Up to this many pixels, Huffman tables made for the picture save 6 to 30 % of the file. Beyond, they save 1 % and
+/// nearly treble the time (1.6 ms to 4.2 ms for 1024x683).
+const OWN_TABLES_PIXELS_MAX: u64 = 256 << 10;
 
 /// Writes opaque pixels.
 pub(super) fn encode(raster: &Raster, samples: &[u8], preset: &Preset) -> Result<Vec<u8>, Failure> {
@@ -22,7 +27,7 @@ pub(super) fn encode(raster: &Raster, samples: &[u8], preset: &Preset) -> Result
         compress.set_fastest_defaults();
         compress.set_size(raster.dimensions.width as usize, raster.dimensions.height as usize);
         compress.set_quality(f32::from(preset.quality));
-        compress.set_optimize_coding(true);
+        compress.set_optimize_coding(preset.progressive || raster.dimensions.area_pixels() <= OWN_TABLES_PIXELS_MAX);
         if raster.layout == Layout::Rgb {
             let side = match preset.subsampling {
                 Subsampling::Quarter => 2,

@@ -20,11 +20,6 @@ pub(super) fn too_slow(what: &str) -> QueueError {
     QueueError::Away(format!("the broker did not {what} in time").into())
 }
 
-/// Whether the connection ended because the broker sent something that the AMQP library cannot read.
-pub(super) fn is_unreadable(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ParsingError(_))
-}
-
 /// A failure to connect: a wrong password or virtual host needs an operator, all else may pass.
 pub(super) fn connecting(address: &str, error: lapin::Error) -> QueueError {
     match reply(&error) {

@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::fault;
 use super::topology::Topology;
+use super::transport;
 use crate::queue::config::Config;
 
 /// Longest wait for a connection with all exchanges and queues declared.
@@ -55,18 +56,13 @@ pub(super) enum LinkState {
     Down(Loss),
 }
 
-/// Why a connection was lost.
+/// Why a connection was lost, for people.
 #[derive(Debug, Clone)]
-pub(super) struct Loss {
-    /// For people.
-    pub(super) reason: Arc<str>,
-    /// Whether the broker sent something that the AMQP library cannot read.
-    pub(super) unreadable: bool,
-}
+pub(super) struct Loss(Arc<str>);
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
+        f.write_str(&self.0)
     }
 }
 
@@ -75,9 +71,9 @@ impl std::error::Error for Loss {}
 /// One connection, from its handshake to its end.
 pub(super) struct Session {
     pub(super) connection: Connection,
-    /// The connection before this one ended because of a message that the AMQP library cannot read. It will come again.
-    pub(super) after_unreadable: bool,
     since: Instant,
+    /// Ends the library's thread once nobody needs the connection any more.
+    _end: DropGuard,
 }
 
 impl Dialer {
@@ -90,7 +86,7 @@ impl Dialer {
 
     /// Connects and declares; then keeps the connection until the link is dropped.
     pub(super) async fn link(&self, purpose: &'static str) -> Result<Link, QueueError> {
-        let session = Arc::new(self.dial(purpose, false).await?);
+        let session = Arc::new(self.dial(purpose).await?);
         tracing::info!(broker = self.address, purpose, "connected to the broker");
         let (sender, state) = watch::channel(LinkState::Up(Arc::clone(&session)));
         let stop = CancellationToken::new();
@@ -103,15 +99,17 @@ impl Dialer {
         Ok(Link { state, _stop: stop.drop_guard() })
     }
 
-    async fn dial(&self, purpose: &str, after_unreadable: bool) -> Result<Session, QueueError> {
+    async fn dial(&self, purpose: &str) -> Result<Session, QueueError> {
+        let end = CancellationToken::new();
+        let guard = end.clone().drop_guard();
         let dialing = async {
             let properties =
                 ConnectionProperties::default().with_connection_name(format!("thumbline {purpose}").into());
-            let connection = Connection::connect_uri(self.uri.clone(), properties)
+            let connection = transport::connect(self.uri.clone(), properties, end)
                 .await
                 .map_err(|error| fault::connecting(&self.address, error))?;
             self.topology.declare(&connection).await?;
-            Ok(Session { connection, after_unreadable, since: Instant::now() })
+            Ok(Session { connection, since: Instant::now(), _end: guard })
         };
         timeout(CONNECT_TIMEOUT, dialing).await.unwrap_or_else(|_| Err(fault::too_slow("greet us")))
     }
@@ -151,12 +149,11 @@ impl Supervisor {
             let (broker, purpose) = (&self.dialer.address, self.purpose);
             tracing::warn!(%broker, purpose, reason = %loss, "lost the broker; reconnecting");
             metrics::counter!(shared::telemetry::DEPENDENCY_ERRORS, "dependency" => "queue").increment(1);
-            let unreadable = loss.unreadable;
             self.state.send_replace(LinkState::Down(loss));
             if session.since.elapsed() >= SETTLED_AFTER {
                 pause = PAUSE_FIRST;
             }
-            session = self.redial(&mut pause, unreadable).await;
+            session = self.redial(&mut pause).await;
             tracing::info!(%broker, purpose, "connected to the broker again");
             self.state.send_replace(LinkState::Up(Arc::clone(&session)));
         }
@@ -173,7 +170,7 @@ impl Supervisor {
             };
             match event {
                 Some(Event::Error(error)) => {
-                    return Loss { reason: error.to_string().into(), unreadable: fault::is_unreadable(&error) };
+                    return Loss(error.to_string().into());
                 }
                 Some(Event::ConnectionBlocked(reason)) => {
                     tracing::warn!(broker = self.dialer.address, reason, "the broker takes no messages");
@@ -184,7 +181,7 @@ impl Supervisor {
                     self.state.send_replace(LinkState::Up(Arc::clone(session)));
                 }
                 _ if !session.connection.status().connected() => {
-                    return Loss { reason: "the connection was closed".into(), unreadable: false };
+                    return Loss("the connection was closed".into());
                 }
                 _ => {}
             }
@@ -193,16 +190,15 @@ impl Supervisor {
 
     /// Tries until it succeeds, with growing pauses. Misconfiguration is waited for like everything else: the operator
     /// who broke it may mend it.
-    async fn redial(&self, pause: &mut Duration, after_unreadable: bool) -> Arc<Session> {
+    async fn redial(&self, pause: &mut Duration) -> Arc<Session> {
         loop {
             sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
             *pause = (*pause * 2).min(PAUSE_MAX);
-            match self.dialer.dial(self.purpose, after_unreadable).await {
+            match self.dialer.dial(self.purpose).await {
                 Ok(session) => return Arc::new(session),
                 Err(error) => {
                     tracing::debug!(broker = self.dialer.address, %error, "could not reconnect");
-                    let reason = error.to_string().into();
-                    self.state.send_replace(LinkState::Down(Loss { reason, unreadable: false }));
+                    self.state.send_replace(LinkState::Down(Loss(error.to_string().into())));
                 }
             }
         }

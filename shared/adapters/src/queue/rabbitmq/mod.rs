@@ -4,8 +4,10 @@ mod fault;
 mod link;
 mod message;
 mod publisher;
+mod screen;
 mod subscription;
 mod topology;
+mod transport;
 
 use std::time::Duration;
 
@@ -30,8 +32,8 @@ pub(super) struct RabbitQueue {
     consumers: Consumers,
 }
 
-/// Connections to consume over, opened when first needed. Messages by others have their own: one that the AMQP library
-/// cannot read ends its connection, and must not take the wakes with it.
+/// Connections to consume over, opened when first needed. Messages by others have their own, so that whatever is wrong
+/// with one does not take the wakes with it.
 #[derive(Default)]
 struct Consumers {
     uploads: OnceCell<Link>,

@@ -21,8 +21,6 @@ use super::{fault, message};
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longest wait for the broker to end a subscription.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Deliveries taken one by one after a message that the AMQP library could not read.
-const CAREFUL_DELIVERIES: u32 = 32;
 
 /// What a subscription consumes, and how.
 #[derive(Clone)]
@@ -60,7 +58,7 @@ impl QueueSubscription {
             LinkState::Up(session) | LinkState::Blocked(session, _) => Arc::clone(session),
             LinkState::Down(loss) => return Err(QueueError::Away(Box::new(loss.clone()))),
         };
-        let attached = Attached::new(&session, &plan, careful_deliveries(&session)).await?;
+        let attached = Attached::new(&session, &plan).await?;
         let slots = Arc::new(Semaphore::new(plan.prefetch.into()));
         Ok(Self { link, plan, slots, stage: Stage::Attached(attached) })
     }
@@ -105,8 +103,6 @@ enum Lost {
     Connection,
     /// The connection is fine, but the broker ended our consumers, for instance because a queue was deleted.
     Refused(String),
-    /// The careful time is over.
-    Careful,
 }
 
 /// Waits until the connection is lost, or closed for good.
@@ -121,15 +117,13 @@ async fn superseded(link: &mut watch::Receiver<LinkState>, session: &Arc<Session
 
 /// Waits for a connection, then for the queues. `None` when the connection was closed for good.
 async fn attach(mut link: watch::Receiver<LinkState>, plan: Plan, lost: Lost) -> Option<Attached> {
-    let careful_is_over = matches!(lost, Lost::Careful);
     if matches!(lost, Lost::Refused(_)) {
         sleep(PAUSE).await;
     }
     while link.has_changed().is_ok() {
         let up = link.wait_for(|state| !matches!(state, LinkState::Down(_))).await.ok()?.clone();
         let (LinkState::Up(session) | LinkState::Blocked(session, _)) = up else { continue };
-        let careful = if careful_is_over { None } else { careful_deliveries(&session) };
-        match Attached::new(&session, &plan, careful).await {
+        match Attached::new(&session, &plan).await {
             Ok(attached) => return Some(attached),
             // The session may be one that has ended and whose supervisor does not know yet.
             Err(error) => tracing::debug!(queues = ?plan.queues, %error, "could not subscribe; trying again"),
@@ -139,12 +133,6 @@ async fn attach(mut link: watch::Receiver<LinkState>, plan: Plan, lost: Lost) ->
     None
 }
 
-/// After a message that the AMQP library could not read, messages are taken one by one for a while: it comes again until
-/// the broker gives up on it, and those that came with it would be counted as failed deliveries too.
-fn careful_deliveries(session: &Session) -> Option<u32> {
-    session.after_unreadable.then_some(CAREFUL_DELIVERIES)
-}
-
 /// Consumers on one channel of one connection.
 struct Attached {
     session: Arc<Session>,
@@ -152,30 +140,24 @@ struct Attached {
     consumers: Vec<Consumer>,
     /// The consumer that is asked first.
     turn: usize,
-    /// How many deliveries are still taken one by one.
-    careful: Option<u32>,
 }
 
 impl Attached {
-    async fn new(session: &Arc<Session>, plan: &Plan, careful: Option<u32>) -> Result<Self, QueueError> {
-        let prefetch = if careful.is_some() { 1 } else { plan.prefetch };
+    async fn new(session: &Arc<Session>, plan: &Plan) -> Result<Self, QueueError> {
         let attaching = async {
             let channel = session.connection.create_channel().await.map_err(fault::away)?;
-            channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(fault::away)?;
+            channel.basic_qos(plan.prefetch, BasicQosOptions::default()).await.map_err(fault::away)?;
             let mut consumers = Vec::with_capacity(plan.queues.len());
             for queue in &plan.queues {
                 consumers.push(consume(&channel, queue).await?);
             }
-            Ok(Self { session: Arc::clone(session), channel, consumers, turn: 0, careful })
+            Ok(Self { session: Arc::clone(session), channel, consumers, turn: 0 })
         };
         timeout(plan.patience, attaching).await.unwrap_or_else(|_| Err(fault::too_slow("start a subscription")))
     }
 
     /// The next delivery, the queues in turn.
     async fn next(&mut self) -> Result<lapin::message::Delivery, Lost> {
-        if self.careful == Some(0) {
-            return Err(Lost::Careful);
-        }
         std::future::poll_fn(|context| self.poll_next(context)).await
     }
 
@@ -186,7 +168,6 @@ impl Attached {
             match self.consumers[index].poll_next_unpin(context) {
                 Poll::Ready(Some(Ok(delivery))) => {
                     self.turn = (index + 1) % count;
-                    self.careful = self.careful.map(|left| left.saturating_sub(1));
                     return Poll::Ready(Ok(delivery));
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(self.lost(error.to_string()))),

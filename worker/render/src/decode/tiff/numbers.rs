@@ -76,6 +76,11 @@ pub(super) fn samples<T: Number>(page: &TiffPage<'_>, bytes: &[u8]) -> Vec<T> {
     if in_blocks(page) {
         return blocks(page, bytes).into_iter().map(T::of_byte).collect();
     }
+    // By far the most files: nothing to unpack or to scale.
+    let plain = page.numbers == Numbers::Unsigned && page.photometric != Photometric::Palette;
+    if plain && page.bits == 8 {
+        return bytes.iter().copied().map(T::of_byte).collect();
+    }
     let per_row = page.chunk.width as usize * if page.planar { 1 } else { page.samples };
     // An index into a palette is not an amount, so it is not scaled.
     let scale = page.photometric != Photometric::Palette;
