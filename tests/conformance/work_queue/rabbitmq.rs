@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use adapters::queue::{Config, Declare};
 use futures_util::FutureExt as _;
 use lapin::options::{
-    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
+    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use shared::domain::lane::{Lane, shard_of};
 use shared::ports::work_queue::{Channel, QueueError, WorkQueue};
+use tokio::io::AsyncReadExt as _;
 
 use super::proxy::{Falsify, Mode, Proxy};
 use super::{DEADLINE, SHARDS, config, drain, next, nothing_comes, subscribe, upload, version, wake};
@@ -445,4 +446,18 @@ async fn a_broker_that_is_down_is_away() {
     let config = config(&format!("amqp://guest:guest@127.0.0.1:{port}/%2f"), "");
     let opening = tokio::time::timeout(DEADLINE, adapters::queue::open(&config)).await.expect("it hangs");
     assert!(matches!(opening, Err(QueueError::Away(_))));
+}
+
+#[tokio::test]
+async fn a_broker_that_accepts_and_says_nothing_is_away_and_hung_up_on() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("amqp://guest:guest@{}/%2f", listener.local_addr().unwrap());
+    let config = Config { confirm_timeout_seconds: 1, ..config(&url, "") };
+    let opening = tokio::spawn(async move { adapters::queue::open(&config).await.map(drop) });
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let opened = tokio::time::timeout(DEADLINE, opening).await.expect("it hangs").unwrap();
+    assert!(matches!(opened, Err(QueueError::Away(_))));
+    let mut said = Vec::new();
+    tokio::time::timeout(DEADLINE, socket.read_to_end(&mut said)).await.expect("the connection stays open").unwrap();
+    assert!(said.starts_with(b"AMQP"));
 }

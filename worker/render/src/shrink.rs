@@ -9,6 +9,9 @@ use crate::raster::{Layout, Raster, Samples};
 /// this many times larger than needed.
 const HEADROOM: u32 = 2;
 
+/// So that the sum of one row of a box fits 32 bits.
+const FACTOR_MAX: u32 = 1 << 16;
+
 /// Collects the rows of a picture, averaged over squares of `factor` pixels each way.
 pub(crate) struct RowShrink<T> {
     source: Dimensions,
@@ -65,7 +68,7 @@ impl Sample for u16 {
 pub(crate) fn factor(source: Dimensions, least: Dimensions) -> u32 {
     let across = source.width / (least.width * HEADROOM).max(1);
     let down = source.height / (least.height * HEADROOM).max(1);
-    across.min(down).max(1)
+    across.min(down).clamp(1, FACTOR_MAX)
 }
 
 impl<T: Sample> RowShrink<T> {
@@ -161,7 +164,7 @@ fn rounded(sum: u64, by: u64) -> u64 {
 
 fn add_plain<T: Sample, const CHANNELS: usize>(sums: &mut [u64], row: &[T], factor: usize) {
     for (sum, cell) in sums.chunks_exact_mut(CHANNELS).zip(row.chunks(CHANNELS * factor)) {
-        // Cells are narrower than 65536 pixels, so 32 bits hold the sum of one row.
+        // A box is at most `FACTOR_MAX` wide.
         let mut total = [0_u32; CHANNELS];
         for pixel in cell.as_chunks::<CHANNELS>().0 {
             for (total, sample) in total.iter_mut().zip(pixel) {

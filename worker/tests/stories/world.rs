@@ -70,7 +70,7 @@ impl World {
         let buckets = Arc::new(AllowedBuckets::new([bucket.allowed()]));
         let sources = adapters::blob::open_sources(&[bucket], &blob_config, Arc::clone(&blobs)).unwrap();
         let queue = adapters::queue::open(&section("queue", None)).await.unwrap();
-        let fast = Config { sweep_seconds: 0.05, concurrency: 2, ..section("worker", None) };
+        let fast = Config { sweep_seconds: 0.05, wake_patience_seconds: 1, concurrency: 2, ..section("worker", None) };
         let retry = RetryConfig { schedule_seconds: vec![0.1].try_into().unwrap(), ..section("retry", None) };
         Self {
             directory,
@@ -153,6 +153,13 @@ impl World {
     /// The file once all its rows have settled.
     pub(crate) async fn settled(&self, key: &str) -> FileState {
         self.until(key, |rows| !rows.is_empty() && rows.iter().all(|row| row.state.has_settled())).await
+    }
+
+    /// How many rows there are, and how many of them are `success`.
+    pub(crate) async fn rows(&self) -> (u64, u64) {
+        let lines = self.store.census().await.unwrap();
+        let success = lines.iter().filter(|line| line.state == "success");
+        (lines.iter().map(|line| line.rows).sum(), success.map(|line| line.rows).sum())
     }
 
     /// The next parked message.

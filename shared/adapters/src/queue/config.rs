@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use lapin::uri::AMQPUri;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use shared::config::Problem;
 
@@ -73,7 +74,10 @@ impl Config {
     /// Where the broker is, without user and password.
     pub fn display_url(&self) -> String {
         match self.broker() {
-            Ok(uri) => format!("{}://{}:{}/{}", uri.scheme, uri.authority.host, uri.authority.port, uri.vhost),
+            Ok(uri) => {
+                let vhost = utf8_percent_encode(&uri.vhost, NON_ALPHANUMERIC);
+                format!("{}://{}:{}/{vhost}", uri.scheme, uri.authority.host, uri.authority.port)
+            }
             Err(_) if self.is_in_process() => self.url.clone(),
             Err(_) => "(not a broker's address)".to_owned(),
         }
@@ -164,6 +168,12 @@ mod tests {
             config.check(&mut problems);
             assert!(!format!("{config:?} {problems:?} {}", config.display_url()).contains("s3cret"));
         }
+    }
+
+    #[test]
+    fn addresses_are_shown_as_they_may_be_written() {
+        assert_eq!(config("amqp://u:p@h/%2f").display_url(), "amqp://h:5672/%2F");
+        assert_eq!(config("memory:").display_url(), "memory:");
     }
 
     #[test]

@@ -17,8 +17,8 @@ use super::topology::Topology;
 use super::transport;
 use crate::queue::config::Config;
 
-/// Longest wait for a connection with all exchanges and queues declared.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest wait for a connection with all exchanges and queues declared, as a multiple of that for one confirm.
+const CONNECT_PATIENCE: u32 = 2;
 /// Longest wait for the broker to answer our goodbye.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the connection is looked at, should its end not have been announced.
@@ -36,6 +36,7 @@ pub(super) struct Dialer {
     uri: AMQPUri,
     /// Without the password.
     address: String,
+    patience: Duration,
     topology: Topology,
 }
 
@@ -80,8 +81,9 @@ impl Dialer {
     pub(super) fn new(config: &Config) -> Result<Self, QueueError> {
         let mut uri = config.broker().map_err(|reason| QueueError::Misconfigured(format!("queue.url: {reason}")))?;
         uri.query.heartbeat = Some(config.heartbeat_seconds);
-        uri.query.connection_timeout = u64::try_from(CONNECT_TIMEOUT.as_millis()).ok();
-        Ok(Self { uri, address: config.display_url(), topology: Topology::new(config) })
+        let patience = config.confirm_timeout() * CONNECT_PATIENCE;
+        uri.query.connection_timeout = u64::try_from(patience.as_millis()).ok();
+        Ok(Self { uri, address: config.display_url(), patience, topology: Topology::new(config) })
     }
 
     /// Connects and declares; then keeps the connection until the link is dropped.
@@ -111,7 +113,7 @@ impl Dialer {
             self.topology.declare(&connection).await?;
             Ok(Session { connection, since: Instant::now(), _end: guard })
         };
-        timeout(CONNECT_TIMEOUT, dialing).await.unwrap_or_else(|_| Err(fault::too_slow("greet us")))
+        timeout(self.patience, dialing).await.unwrap_or_else(|_| Err(fault::too_slow("greet us")))
     }
 }
 

@@ -67,7 +67,10 @@ fn frame_length(bytes: &[u8]) -> io::Result<Option<usize>> {
     }
     let payload = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
     if payload > FRAME_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the broker announces a frame of {payload} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("the broker announces a frame of {payload} bytes"),
+        ));
     }
     Ok(Some(FRAME_HEAD + payload + FRAME_END).filter(|length| bytes.len() >= *length))
 }

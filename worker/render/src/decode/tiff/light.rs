@@ -59,7 +59,7 @@ impl<'a> Light<'a> {
         }
         if self.page.photometric == Photometric::WhiteIsZero {
             let colours = target.iter_mut().step_by(channels);
-            colours.for_each(|sample| *sample = T::from_sum(T::MOST - (*sample).into()));
+            colours.for_each(|sample| *sample = T::from_sum(T::MOST - Into::<u64>::into(*sample)));
         }
         if self.page.alpha == Alpha::Associated {
             target.chunks_exact_mut(channels).for_each(unassociate);

@@ -45,7 +45,10 @@ fn ordinary_frames_pass_unchanged() {
     let table = [&table[..5].concat()[..], &long(b'F', &table[5])].concat();
     for bytes in [
         content_header(&table, b"type"),
-        frame(METHOD_FRAME, &[&[0, 60, 0, 60][..], &short(b"tag"), &[0; 9], &short(b"uploads"), &short(b"a.b")].concat()),
+        frame(
+            METHOD_FRAME,
+            &[&[0, 60, 0, 60][..], &short(b"tag"), &[0; 9], &short(b"uploads"), &short(b"a.b")].concat(),
+        ),
         frame(METHOD_FRAME, &[0, 10, 0, 10, 0xff]),
         frame(3, &[0xff; 100]),
         frame(8, &[]),
@@ -61,7 +64,8 @@ fn names_become_utf8() {
     let patched = [short(b"n?x"), vec![b't', 1]].concat();
     assert_eq!(screened(&content_header(&table, b"\xff\xfe")), content_header(&patched, b"??"));
 
-    let deliver = |key| frame(METHOD_FRAME, &[&[0, 60, 0, 60][..], &short(b"t"), &[0; 9], &short(b"x"), &short(key)].concat());
+    let deliver =
+        |key| frame(METHOD_FRAME, &[&[0, 60, 0, 60][..], &short(b"t"), &[0; 9], &short(b"x"), &short(key)].concat());
     assert_eq!(screened(&deliver(b"caf\xe9")), deliver(b"caf?"));
 }
 
