@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Inputs, Loaded, load, masked};
 use crate::exit::{Exit, Failed};
 use crate::roles::Roles;
-use crate::{demo, doctor, health, roles};
+use crate::{bench, demo, doctor, health, render_files, roles};
 
 /// Turns every upload into its thumbnails and other representations, in the background.
 #[derive(Debug, Parser)]
@@ -27,6 +27,7 @@ Examples:
   thumbline all --data /var/lib/thumbline        API and worker in one process, SQLite and local files
   thumbline api --config thumbline.toml          one role per process, over PostgreSQL, RabbitMQ and S3
   THUMBLINE__DATABASE__URL=postgres://… thumbline migrate
+  thumbline render *.jpg --preset jpg_320x320,jpg_thumb_94x94 --out thumbs --explain
   thumbline doctor                               tells what is missing and what to do about it
 
 Configuration: defaults < --config FILE < THUMBLINE__SECTION__KEY (or …_FILE) < flags; `thumbline config` shows it.
@@ -45,6 +46,11 @@ pub enum Command {
     Worker(RoleArguments),
     /// Bring the database's schema up to date, then end
     Migrate(RoleArguments),
+    /// Render files without any server
+    Render(render_files::Arguments),
+    /// Measure what this machine can do
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Check the machine and every dependency, one line each, with the remedy
     Doctor(ReportArguments),
     /// Ask a running process whether it is ready; for container health checks
@@ -139,6 +145,8 @@ async fn dispatch(command: Command) -> Result<Exit, Failed> {
         Command::Api(arguments) => roles::run(arguments.load()?.config, Roles::API).await,
         Command::Worker(arguments) => roles::run(arguments.load()?.config, Roles::WORKER).await,
         Command::Migrate(arguments) => roles::migrate(&arguments.load()?.config).await,
+        Command::Render(arguments) => render_files::run(arguments).await,
+        Command::Bench(bench) => bench::run(bench).await,
         Command::Doctor(arguments) => doctor::run(arguments.common.load(None), arguments.json).await,
         Command::Health(arguments) => health::run(arguments).await,
         Command::Config(arguments) => print_config(&arguments.common.load(None)?, arguments.json),

@@ -4,8 +4,9 @@
 //! - [`config`]: defaults < file < environment < flags, checked once.
 //! - [`platform`]: the only place that names concrete adapters.
 //! - [`roles`]: runs the chosen roles under one two-stage shutdown.
-//! - [`demo`], [`doctor`], [`health`]: the commands that are more than a role.
+//! - [`demo`], [`render_files`], [`bench`], [`doctor`], [`health`]: the commands that are more than a role.
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -14,5 +15,6 @@ pub mod exit;
 pub mod health;
 pub mod platform;
 pub mod readiness;
+pub mod render_files;
 pub mod roles;
 pub mod shutdown;

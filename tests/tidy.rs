@@ -91,6 +91,17 @@ fn the_all_in_one_is_no_mode_of_the_code() {
 }
 
 #[test]
+fn the_core_and_the_engine_read_no_clock_no_environment_and_no_file() {
+    for path in sources(&["shared/src", "worker/render/src"]) {
+        let text = read(&path);
+        for outside in ["SystemTime", "Instant::now", "std::env::", "std::fs", "std::net", "std::thread::spawn"] {
+            let shown = path.display();
+            assert!(!text.contains(outside), "{shown} uses {outside}: such things come in as arguments");
+        }
+    }
+}
+
+#[test]
 fn every_file_says_first_what_lives_there() {
     for path in
         sources(&["src", "api/src", "worker/src", "worker/render/src", "shared/src", "shared/adapters/src", "tests"])

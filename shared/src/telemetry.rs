@@ -42,7 +42,8 @@ metrics_table! {
     EVENTS = Counter "thumbline_events_total";
     /// Representations settled, by preset, state and failure code.
     RENDERS = Counter "thumbline_renders_total";
-    /// Seconds spent in each stage of a file version: queue_wait, fetch, inspect, decode, resize, encode, put, settle.
+    /// Seconds spent in each stage of a file version: queue_wait, fetch, render, put, settle; and
+    /// within render the steps of the engine (inspect, decode, reduce, colour, orient, resize, flatten, encode).
     STAGE_SECONDS = Histogram "thumbline_stage_duration_seconds";
     /// Seconds from registration to the first thumbnail, by lane.
     EVENT_TO_FIRST_THUMBNAIL_SECONDS = Histogram "thumbline_event_to_first_thumbnail_seconds";
@@ -60,7 +61,7 @@ metrics_table! {
     PARKED = Gauge "thumbline_parked";
     /// Attempts that ended with a retry, by failure code.
     RETRIES = Counter "thumbline_retries_total";
-    /// Render children that ended, by cause (recycled, exited, signal, timeout, memory, protocol).
+    /// Render children that ended, by cause (recycled, exited, signal, timeout, memory, protocol, cancelled).
     CHILD_EXITS = Counter "thumbline_child_exits_total";
     /// File versions given up after repeated deaths of their render child.
     QUARANTINED = Counter "thumbline_quarantined_total";

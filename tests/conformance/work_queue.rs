@@ -36,7 +36,9 @@ macro_rules! stories {
     };
 }
 
+mod corner;
 mod memory;
+mod outages;
 mod proxy;
 mod rabbitmq;
 

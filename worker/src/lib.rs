@@ -2,15 +2,15 @@
 //!
 //! The life of a file version, and where each part of it is:
 //!
-//! 1. A producer's event arrives. [`intake`] reads it, makes `pending` rows in one transaction, publishes a wake and
+//! 1. A producer's event arrives. `intake` reads it, makes `pending` rows in one transaction, publishes a wake and
 //!    acks. From here on the rows carry everything; a message only says "look again".
-//! 2. [`dispatcher`] takes a permit, then the next wake by the shares of the [`lanes`].
-//! 3. [`reconcile`] is the one verb: claim the rows under a lease, ack the wake, fetch the source once, have every
+//! 2. `dispatcher` takes a permit, then the next wake by the shares of the `lanes`.
+//! 3. `reconcile` is the one verb: claim the rows under a lease, ack the wake, fetch the source once, have every
 //!    preset rendered from one decode in a render [`child`], put the blobs, settle the rows. An event, a request from
 //!    the API, a retry, the sweeper and an operator all end there.
-//! 4. Meanwhile [`heartbeat`] extends the lease. If it is lost, the child is killed and nothing is settled: somebody
+//! 4. Meanwhile `heartbeat` extends the lease. If it is lost, the child is killed and nothing is settled: somebody
 //!    else has the rows.
-//! 5. An attempt that failed ends the row or makes it due again ([`retry`]). [`sweeper`] wakes rows that are due and
+//! 5. An attempt that failed ends the row or makes it due again (`retry`). `sweeper` wakes rows that are due and
 //!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only.
 //!
 //! [`run`] starts all of that and drains it: first no more wakes, then running work gets its time, then it is handed

@@ -17,9 +17,9 @@ use super::fixtures::*;
 use super::scratch::Store;
 
 /// Walks over one database; each has a file of its own.
-const WALKS: u32 = 32;
-const PRESETS: [&str; 3] = [SMALL, MEDIUM, LARGE];
-const WORKERS: usize = 3;
+const WALKS: u32 = 48;
+const PRESETS: [&str; 2] = [SMALL, MEDIUM];
+const WORKERS: usize = 2;
 
 /// One thing that somebody does.
 #[derive(Debug, Clone)]
@@ -191,7 +191,7 @@ pub(super) async fn any_walk_ends_where_the_state_machine_says(Store { store, ..
     let runtime = tokio::runtime::Handle::current();
     let config = Config { cases: WALKS, failure_persistence: None, ..Config::default() };
     tokio::task::block_in_place(|| {
-        TestRunner::new(config).run(&proptest::collection::vec(any_step(), 1..40), |steps| {
+        TestRunner::new(config).run(&proptest::collection::vec(any_step(), 1..60), |steps| {
             runtime.block_on(walk(&store, &steps));
             Ok(())
         })

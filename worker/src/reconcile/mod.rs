@@ -40,10 +40,9 @@ enum Ended {
 /// Claims what is pending of this version, acks the wake, makes it, and settles. Returns when there is nothing left
 /// that this worker can do about it now.
 pub(crate) async fn reconcile(worker: &Arc<Worker>, version: FileVersionId, wake: Delivery) {
-    let began = Instant::now();
     let token = ClaimToken::new(&worker.deps.worker_name, rand::random());
-    let claim = match claim(worker, version, &token).await {
-        Ok(Some(claim)) => claim,
+    let (claim, began) = match claim(worker, version, &token).await {
+        Ok(Some(claimed)) => claimed,
         Ok(None) => return worker.ack(wake).await,
         Err(Unanswered::Stopped) => return worker.release(wake).await,
         Err(Unanswered::Refused(error)) => {
@@ -76,14 +75,19 @@ pub(crate) async fn reconcile(worker: &Arc<Worker>, version: FileVersionId, wake
     }
 }
 
-/// Takes the pending rows, and those that the plan adds, under one token.
+/// Takes the pending rows, and those that the plan adds, under one token; and when that was asked for, which is the
+/// earliest that the lease can have begun.
 async fn claim(
     worker: &Worker,
     version: FileVersionId,
     token: &ClaimToken,
-) -> Result<Option<Claim>, Unanswered<StoreError>> {
+) -> Result<Option<(Claim, Instant)>, Unanswered<StoreError>> {
     let (store, lease) = (&worker.deps.store, worker.deps.config.lease());
-    let claiming = || store.claim(version, token, lease);
+    let mut began = Instant::now();
+    let claiming = || {
+        began = Instant::now();
+        store.claim(version, token, lease)
+    };
     let Some(mut claim) = worker.dependencies.database.patiently(&worker.shutdown, claiming).await? else {
         return Ok(None);
     };
@@ -95,7 +99,7 @@ async fn claim(
         let added = more.presets.into_iter().filter(|preset| !known.contains(preset));
         claim.presets = known.iter().cloned().chain(added).collect();
     }
-    Ok(Some(claim))
+    Ok(Some((claim, began)))
 }
 
 /// Makes rows for eager presets that this version should have and has not. Only once its format is known: before, the

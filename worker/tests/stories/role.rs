@@ -26,6 +26,7 @@ pub(crate) const ALL: &[Story] = &[
     ("a_lost_wake_is_made_up_for", || told(a_lost_wake_is_made_up_for())),
     ("the_format_that_is_found_decides", || told(the_format_that_is_found_decides())),
     ("a_preset_that_nobody_knows_waits_for_a_worker_that_does", || told(unknown_preset_waits())),
+    ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
     ("draining_hands_back_what_does_not_end_in_time", || told(draining_hands_back())),
     ("the_second_signal_does_not_wait", || told(the_second_signal_does_not_wait())),
 ];
@@ -203,6 +204,23 @@ async fn busy_world(drain_seconds: u64) -> World {
     world.config.concurrency = 1;
     world.upload("endless.bmp", b"hostile:loop").await;
     world
+}
+
+async fn a_lost_lease_ends_the_work() {
+    let mut world = busy_world(0).await;
+    world.config.lease_seconds = 4;
+    let worker = world.start_worker();
+    world.until("endless.bmp", |rows| rows.iter().all(|row| row.attempts == 1)).await;
+    eventually("a child is at work", || !children().is_empty()).await;
+    let lock = world.lock_database().await;
+    world.put_source("endless.bmp", &picture());
+    world.upload("meanwhile.bmp", &picture()).await;
+    eventually("the child is killed when the lease cannot be extended", || children().is_empty()).await;
+    lock.close().await.unwrap();
+    let file = world.settled("endless.bmp").await;
+    assert!(all_succeeded(&file) && file.representations.iter().all(|row| row.attempts == 2));
+    assert!(all_succeeded(&world.settled("meanwhile.bmp").await), "an event was lost in the outage");
+    worker.drain().await;
 }
 
 async fn draining_hands_back() {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use adapters::blob::SourceBucketConfig;
 use adapters::db::Database;
+use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection};
 use serde::de::DeserializeOwned;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::file::FileState;
@@ -160,6 +161,15 @@ impl World {
         let lines = self.store.census().await.unwrap();
         let success = lines.iter().filter(|line| line.state == "success");
         (lines.iter().map(|line| line.rows).sum(), success.map(|line| line.rows).sum())
+    }
+
+    /// Takes the database away from everybody who wants to write, until the lock is dropped.
+    pub(crate) async fn lock_database(&self) -> DatabaseConnection {
+        let url = format!("sqlite:{}", self.directory.path().join("rows.db").display());
+        let connection =
+            sea_orm::Database::connect(ConnectOptions::new(url).max_connections(1).to_owned()).await.unwrap();
+        connection.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+        connection
     }
 
     /// The next parked message.

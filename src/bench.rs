@@ -1,0 +1,217 @@
+//! `thumbline bench render`: what the eager set of a file costs, through a render child and in process.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, Subcommand};
+use render::{Request, Silent};
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+use shared::domain::limits::Limits;
+use shared::domain::plan;
+use shared::domain::preset::{Preset, PresetTable};
+use worker::child::{Pool, SealedSource};
+
+use crate::cli::print_line;
+use crate::config::{Inputs, load};
+use crate::exit::{Exit, Failed};
+use crate::roles;
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// CPU and wall time of the eager set of each file
+    Render(Arguments),
+}
+
+/// Arguments of `thumbline bench render`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Files to render
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Renders of each file each way; the figures are their medians
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    iterations: u32,
+    /// Print one JSON object per file
+    #[arg(long)]
+    json: bool,
+    /// Configuration file (TOML), for presets and limits
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// One line of figures; times are medians in milliseconds. `cpu_ms` is that of parent and child together.
+#[derive(Debug, Serialize)]
+struct Figures {
+    file: String,
+    width: u32,
+    height: u32,
+    bytes: u64,
+    cpu_ms: f64,
+    wall_ms: f64,
+    inproc_cpu_ms: f64,
+    inproc_wall_ms: f64,
+    decode_ms: f64,
+    resize_ms: f64,
+    encode_ms: f64,
+    /// The child's largest resident set.
+    peak_rss_bytes: u64,
+}
+
+/// Exit 1 when a file could not be rendered.
+pub async fn run(bench: Bench) -> Result<Exit, Failed> {
+    let Bench::Render(arguments) = bench;
+    let config = load(&Inputs::of_process(arguments.config.as_deref(), Vec::new())).map_err(Failed::usage)?.config;
+    let table = config.preset_table();
+    if !arguments.json {
+        print_line("cpu ms  wall ms  | in process: cpu  wall | decode  resize  encode | peak MiB | source");
+    }
+    let mut exit = Exit::Success;
+    for file in &arguments.files {
+        match measure(file, &table, &config.limits, arguments.iterations).await {
+            Ok(figures) => tell(&figures, arguments.json),
+            Err(error) => {
+                exit = Exit::SomeFailed;
+                print_line(&format!("{}: {error:#}", file.display()));
+            }
+        }
+    }
+    Ok(exit)
+}
+
+async fn measure(file: &Path, table: &PresetTable, limits: &Limits, iterations: u32) -> anyhow::Result<Figures> {
+    let source = std::fs::read(file).context("cannot be read")?;
+    let format = render::sniff(&source);
+    let eager: Vec<Preset> =
+        plan::eager(table, format).iter().filter_map(|wanted| table.get(wanted.preset.as_str())).cloned().collect();
+    // A pool of its own, so that the child's peak is this file's.
+    let pool = Pool::new(roles::child_command()?, limits.clone().into(), u32::MAX)?;
+    let measured = alternate(&pool, &source, &eager, limits, iterations).await;
+    let peak_rss_bytes = children().iter().filter_map(|pid| peak_rss(pid)).max().unwrap_or(0);
+    pool.close().await;
+    let runs = measured?;
+    let median = |of: fn(&Run) -> f64| {
+        let mut values: Vec<f64> = runs.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        (values[values.len() / 2] * 1000.0).round() / 1000.0
+    };
+    let dimensions = runs[0].dimensions;
+    Ok(Figures {
+        file: file.display().to_string(),
+        width: dimensions.width,
+        height: dimensions.height,
+        bytes: source.len() as u64,
+        cpu_ms: median(|run| run.cpu_ms),
+        wall_ms: median(|run| run.wall_ms),
+        inproc_cpu_ms: median(|run| run.inproc_cpu_ms),
+        inproc_wall_ms: median(|run| run.inproc_wall_ms),
+        decode_ms: median(|run| run.decode_ms),
+        resize_ms: median(|run| run.resize_ms),
+        encode_ms: median(|run| run.encode_ms),
+        peak_rss_bytes,
+    })
+}
+
+struct Run {
+    dimensions: shared::domain::dimensions::Dimensions,
+    cpu_ms: f64,
+    wall_ms: f64,
+    inproc_cpu_ms: f64,
+    inproc_wall_ms: f64,
+    decode_ms: f64,
+    resize_ms: f64,
+    encode_ms: f64,
+}
+
+/// Both ways in turn, so that a noisy moment of the machine meets both. One turn before warms both up.
+async fn alternate(
+    pool: &Pool,
+    source: &[u8],
+    presets: &[Preset],
+    limits: &Limits,
+    iterations: u32,
+) -> anyhow::Result<Vec<Run>> {
+    let mut runs = Vec::with_capacity(iterations as usize);
+    for _ in 0..=iterations {
+        runs.push(both_ways(pool, source, presets, limits).await?);
+    }
+    runs.remove(0);
+    Ok(runs)
+}
+
+async fn both_ways(pool: &Pool, source: &[u8], presets: &[Preset], limits: &Limits) -> anyhow::Result<Run> {
+    let (cpu, wall) = (cpu_of_all(), Instant::now());
+    let sealed = SealedSource::from_bytes(source)?;
+    let answer = pool.render(&sealed, presets.to_vec()).await;
+    let (cpu_ms, wall_ms) = (ms(cpu_of_all().saturating_sub(cpu)), ms(wall.elapsed()));
+    let renderings = answer.result.map_err(|failure| anyhow!("{failure}"))?;
+    let step = |names: &[&str]| -> f64 {
+        answer.steps.iter().filter(|(step, _)| names.contains(&step.name())).map(|(_, took)| ms(*took)).sum()
+    };
+
+    let (cpu, wall) = (own_cpu(), Instant::now());
+    let request = Request { presets, limits };
+    let report = render::render(source, &request, &mut Silent).map_err(|failure| anyhow!("{failure}"))?;
+    let (inproc_cpu_ms, inproc_wall_ms) = (ms(own_cpu().saturating_sub(cpu)), ms(wall.elapsed()));
+    drop(report);
+    Ok(Run {
+        dimensions: renderings.picture.dimensions,
+        cpu_ms,
+        wall_ms,
+        inproc_cpu_ms,
+        inproc_wall_ms,
+        decode_ms: step(&["inspect", "decode"]),
+        resize_ms: step(&["reduce", "colour", "orient", "resize", "flatten"]),
+        encode_ms: step(&["encode"]),
+    })
+}
+
+fn tell(figures: &Figures, json: bool) {
+    if json {
+        // Strings and numbers only: it cannot fail to be written.
+        print_line(&serde_json::to_string(figures).unwrap_or_default());
+        return;
+    }
+    let Figures { file, width, height, cpu_ms, wall_ms, inproc_cpu_ms, inproc_wall_ms, .. } = figures;
+    let Figures { decode_ms, resize_ms, encode_ms, peak_rss_bytes, .. } = figures;
+    let peak = peak_rss_bytes >> 20;
+    print_line(&format!(
+        "{cpu_ms:6.1}  {wall_ms:7.1}  | {inproc_cpu_ms:15.1}  {inproc_wall_ms:4.1} | {decode_ms:6.1}  {resize_ms:6.1}  \
+         {encode_ms:6.1} | {peak:8} | {file} ({width}x{height})"
+    ));
+}
+
+/// CPU time of this process and of its render children, user and system.
+fn cpu_of_all() -> Duration {
+    children().iter().filter_map(|pid| child_cpu(pid)).fold(own_cpu(), |sum, cpu| sum + cpu)
+}
+
+fn own_cpu() -> Duration {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// Process ids of our children, as text. They are started by a thread of their own, so every thread is asked.
+fn children() -> Vec<String> {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let listed = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    listed.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// Time on the CPU in nanoseconds is the first number of `schedstat`; a child has one thread.
+fn child_cpu(pid: &str) -> Option<Duration> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+fn peak_rss(pid: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
