@@ -1,7 +1,7 @@
 //! `thumbline health`: asks a running process whether it is ready, for images without a shell.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -29,7 +29,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<Exit, Failed> {
     let url = match arguments.url {
         Some(url) => url,
-        None => readiness_url(arguments.config)?,
+        None => readiness_url(arguments.config.as_deref())?,
     };
     let answer = ask(&url).await.map_err(Failed::dependency)?;
     if arguments.json {
@@ -52,8 +52,8 @@ async fn ask(url: &str) -> anyhow::Result<Answer> {
     Ok(Answer { ready, body: response.text().await? })
 }
 
-fn readiness_url(config: Option<PathBuf>) -> Result<String, Failed> {
-    let config = load(&Inputs::of_process(config.as_deref(), Vec::new())).map_err(Failed::usage)?.config;
+fn readiness_url(config: Option<&Path>) -> Result<String, Failed> {
+    let config = load(&Inputs::of_process(config, Vec::new())).map_err(Failed::usage)?.config;
     let listen = if config.ops.listen.is_empty() { &config.api.listen } else { &config.ops.listen };
     let address: SocketAddr =
         listen.parse().map_err(|_| Failed::usage(anyhow!("ops.listen = {listen:?} is not an address")))?;

@@ -71,10 +71,10 @@ fn unreadable(section: &str, error: &toml::de::Error) -> Problem {
 
 /// Puts `value` where `path` leads, if the defaults know such a key of such a type.
 fn set(table: &mut Table, path: &[&str], value: Value, problems: &mut Vec<Problem>) {
-    set_below(table, path, String::new(), value, problems);
+    set_below(table, path, "", value, problems);
 }
 
-fn set_below(table: &mut Table, path: &[&str], above: String, value: Value, problems: &mut Vec<Problem>) {
+fn set_below(table: &mut Table, path: &[&str], above: &str, value: Value, problems: &mut Vec<Problem>) {
     let [key, rest @ ..] = path else { return };
     let full = if above.is_empty() { (*key).to_owned() } else { format!("{above}.{key}") };
     let known: Vec<String> = table.keys().cloned().collect();
@@ -84,10 +84,10 @@ fn set_below(table: &mut Table, path: &[&str], above: String, value: Value, prob
         return;
     };
     match (present, value) {
-        (Value::Table(below), value) if !rest.is_empty() => set_below(below, rest, full, value, problems),
+        (Value::Table(below), value) if !rest.is_empty() => set_below(below, rest, &full, value, problems),
         (Value::Table(below), Value::Table(values)) => {
             for (key, value) in values {
-                set_below(below, &[&key], full.clone(), value, problems);
+                set_below(below, &[&key], &full, value, problems);
             }
         }
         (_, value) if !rest.is_empty() => {
