@@ -1,6 +1,8 @@
 //! What the command line says when something is wrong, and which exit code scripts see.
 
-use crate::harness::process::thumbline;
+use crate::harness::client::Client;
+use crate::harness::eventually;
+use crate::harness::process::{Process, thumbline};
 
 #[test]
 fn every_problem_of_the_configuration_is_told_at_once() {
@@ -71,4 +73,27 @@ fn health_and_doctor_say_when_nobody_answers() {
     assert_eq!(queue["ok"], false);
     assert!(queue["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{queue}");
     assert!(lines.iter().any(|line| line["check"] == "render child" && line["ok"] == true), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_at_start_is_waited_for() {
+    let data = tempfile::tempdir().unwrap();
+    let with = |command: &str| {
+        let mut command = thumbline(&[command, "--data", data.path().to_str().unwrap()]);
+        command
+            .env("THUMBLINE__QUEUE__URL", "amqp://127.0.0.1:9/")
+            .env("THUMBLINE__API__LISTEN", "127.0.0.1:0")
+            .env("THUMBLINE__OPS__LISTEN", "127.0.0.1:0");
+        command
+    };
+    assert!(with("migrate").status().unwrap().success());
+    let mut api = Process::start(with("api"));
+    let ops = Client::new(api.address("ops"), None);
+    eventually("the log says what is waited for", || async {
+        api.log_lines().iter().any(|line| line.contains("waiting for the queue")).then_some(())
+    })
+    .await;
+    assert_eq!(ops.get("/livez").await.status().as_u16(), 200, "no restart would help");
+    assert_eq!(ops.get("/readyz").await.status().as_u16(), 503);
+    assert!(api.terminate().success(), "it can be stopped while it waits");
 }

@@ -203,6 +203,44 @@ async fn bad_uploads_get_the_contracts_errors_and_store_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "mounts a small file system in a namespace of its own: run `make test`"]
+async fn a_full_disk_is_507_and_leaves_nothing_half_stored() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = data.path().join("blobs");
+    std::fs::create_dir(&blobs).unwrap();
+    let mut command = std::process::Command::new("unshare");
+    command
+        .args(["--map-root-user", "--mount", "sh", "-c", r#"mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@""#])
+        .arg(&blobs)
+        .args([env!("CARGO_BIN_EXE_thumbline"), "all", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data.path())
+        .env("THUMBLINE__OPS__LISTEN", "");
+    let process = Process::start(command);
+    let client = Client::new(process.address("api"), None);
+
+    let refused = client.upload("noise.bin", &vec![7; 3_000_000]).await;
+    assert_eq!(refused.status(), StatusCode::INSUFFICIENT_STORAGE);
+    let error: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(error["type"], "error", "{error}");
+    // The mount is seen through the process that made it.
+    let seen = process.root().join(blobs.strip_prefix("/").unwrap());
+    assert_eq!(files_below(&seen), Vec::<std::path::PathBuf>::new(), "something was left half-stored");
+
+    let id = client.uploaded("small.png", &pictures::png(64, 64)).await;
+    let file = client.settled(&id).await;
+    assert!(states(&file).iter().all(|(_, state)| state == "success"), "there is room for small ones: {file}");
+}
+
+fn files_below(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[tokio::test]
 async fn operators_see_what_happened() {
     let one = OneProcess::start(&[]);
     let client = one.client();
