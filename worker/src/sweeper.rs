@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::ports::state_store::StoreError;
 use shared::ports::work_queue::{QueueError, Wake};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::dependency::{MayBeAway as _, chain};
 use crate::metrics;
@@ -21,6 +21,7 @@ const BACKLOG_SECONDS: u64 = 5;
 
 /// Sweeps until the worker drains. The next time is always near, so nothing is tried twice in one pass.
 pub(crate) async fn sweep(worker: Arc<Worker>) -> Ended {
+    let started = Instant::now();
     let mut ticks = tokio::time::interval(worker.deps.config.sweep());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -28,7 +29,7 @@ pub(crate) async fn sweep(worker: Arc<Worker>) -> Ended {
             () = worker.shutdown.cancelled() => return Ended::Drained,
             _ = ticks.tick() => {}
         }
-        report(wake_due(&worker).await);
+        report(wake_due(&worker, patience(&worker, started)).await);
         report(give_up_overdue(&worker).await);
     }
 }
@@ -49,10 +50,17 @@ pub(crate) async fn measure_backlog(worker: Arc<Worker>) -> Ended {
     }
 }
 
-async fn wake_due(worker: &Worker) -> Result<(), StoreError> {
+/// How long a wake may take to be claimed. When wakes die with the process, those from before its start are lost for
+/// certain, and nobody has to wait for them.
+fn patience(worker: &Worker, started: Instant) -> Duration {
+    let patience = worker.deps.config.wake_patience();
+    if worker.deps.queue.outlives_process() { patience } else { patience.min(started.elapsed()) }
+}
+
+async fn wake_due(worker: &Worker, patience: Duration) -> Result<(), StoreError> {
     let deps = &worker.deps;
     for _ in 0..SWEEP_BATCHES_MAX {
-        let due = deps.store.due(deps.config.wake_patience(), SWEEP_BATCH).await;
+        let due = deps.store.due(patience, SWEEP_BATCH).await;
         let due = worker.dependencies.database.note(due)?;
         let full = due.len() == SWEEP_BATCH as usize;
         for version in due {

@@ -26,6 +26,11 @@ pub trait WorkQueue: Send + Sync + 'static {
     /// Starts consuming. At most `prefetch` deliveries are unsettled at a time; what was handed over stays valid.
     async fn subscribe(&self, channel: Channel, prefetch: u16) -> Result<Box<dyn Subscription>, QueueError>;
 
+    /// Whether messages outlive this process. Where they do not, wakes from before its start are known to be lost.
+    fn outlives_process(&self) -> bool {
+        true
+    }
+
     /// Answers when messages can be published.
     async fn ping(&self) -> Result<(), QueueError>;
 }

@@ -68,6 +68,10 @@ impl WorkQueue for MemoryQueue {
         Ok(Box::new(LineSubscription { line: Arc::clone(self.line(channel)?), slots }))
     }
 
+    fn outlives_process(&self) -> bool {
+        false
+    }
+
     async fn ping(&self) -> Result<(), QueueError> {
         Ok(())
     }
