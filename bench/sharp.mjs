@@ -8,6 +8,8 @@ const [modules] = process.argv.slice(2);
 const sharp = createRequire(`${modules}/`)('sharp');
 sharp.concurrency(1);
 sharp.cache(false);
+// Ctrl-C reaches the whole group; the driver ends this process.
+process.on('SIGINT', () => {});
 
 // The eager set, largest first, as in Thumbline's built-in presets.
 const SIZES = [
