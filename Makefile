@@ -1,7 +1,7 @@
 # Every verb that a developer or CI uses; `make` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo build lint fmt test test-fast servers servers-down ci clean
+.PHONY: help demo build lint fmt test test-fast servers servers-down bench bench-fidelity ci clean
 
 CARGO_FLAGS := --workspace --locked
 PROFILE := $(if $(CI),ci,default)
@@ -45,6 +45,25 @@ servers: ## keep RabbitMQ, PostgreSQL and S3 running; prints the variables that 
 
 servers-down: ## stop them
 	@scripts/test-servers down
+
+# Peers come from npm and PyPI into $(BENCH_CACHE); vipsthumbnail (Debian: libvips-tools, time) is measured where it is installed.
+BENCH_CACHE := target/bench
+BENCH = PYTHONDONTWRITEBYTECODE=1 $(BENCH_CACHE)/venv/bin/python bench/bench.py $(1) --cache $(BENCH_CACHE) \
+	$(if $(THUMBLINE),--thumbline $(THUMBLINE)) $(if $(CORPUS),--corpus $(CORPUS)) $(ARGS)
+
+$(BENCH_CACHE)/installed: bench/requirements.txt bench/package.json
+	mkdir -p $(BENCH_CACHE)
+	python3 -m venv $(BENCH_CACHE)/venv
+	$(BENCH_CACHE)/venv/bin/pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
+	cp bench/package.json $(BENCH_CACHE)/
+	npm install --prefix $(BENCH_CACHE) --no-fund --no-audit --loglevel=error
+	touch $@
+
+bench: $(if $(THUMBLINE),,build) $(BENCH_CACHE)/installed ## speed and memory beside sharp and libvips (CORPUS="DIR…", THUMBLINE=EXECUTABLE, ARGS=--help)
+	@$(call BENCH,speed)
+
+bench-fidelity: $(if $(THUMBLINE),,build) $(BENCH_CACHE)/installed ## how close our outputs and sharp's are to a reference
+	@$(call BENCH,fidelity)
 
 ci: ## what CI runs
 	.ci/run
