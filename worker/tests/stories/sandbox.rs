@@ -1,6 +1,7 @@
 //! What must hold of the sandbox: nothing gets out of it, everything renders inside it, and without it nothing renders.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::parent::{children, command, limits, no_sandbox, pool, pool_behind, sa
 pub(crate) const ALL: &[Story] = &[
     ("nothing_gets_out", || told(nothing_gets_out())),
     ("a_child_is_confined_as_the_kernel_sees_it", || told(a_child_is_confined_as_the_kernel_sees_it())),
+    ("what_others_left_open_is_closed", || told(what_others_left_open_is_closed())),
     ("a_required_layer_that_is_missing_stops_the_start", || {
         told(a_required_layer_that_is_missing_stops_the_start());
     }),
@@ -68,6 +70,18 @@ async fn a_child_is_confined_as_the_kernel_sees_it() {
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let processes = limits.lines().find(|line| line.starts_with("Max processes")).unwrap();
     assert_eq!(processes.split_whitespace().filter(|word| *word == "0").count(), 2, "{processes}");
+    pool.close().await;
+}
+
+async fn what_others_left_open_is_closed() {
+    let (mut ours, left_open) = std::io::pipe().unwrap();
+    rustix::io::fcntl_setfd(&left_open, rustix::io::FdFlags::empty()).unwrap();
+    let pool = pool(&["render-child"], 100);
+    pool.prepare(1).await.unwrap();
+    drop(left_open);
+    rustix::io::ioctl_fionbio(&ours, true).unwrap();
+    // The end, rather than "nothing yet": no child holds the other side.
+    assert_eq!(ours.read(&mut [0]).unwrap(), 0);
     pool.close().await;
 }
 
