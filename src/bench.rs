@@ -14,7 +14,7 @@ use shared::domain::preset::{Preset, PresetTable};
 use worker::child::{Pool, SealedSource};
 
 use crate::cli::print_line;
-use crate::config::{Inputs, load};
+use crate::config::{Config, Inputs, load};
 use crate::exit::{Exit, Failed};
 use crate::roles;
 
@@ -70,7 +70,7 @@ pub async fn run(bench: Bench) -> Result<Exit, Failed> {
     }
     let mut exit = Exit::Success;
     for file in &arguments.files {
-        match measure(file, &table, &config.limits, arguments.iterations).await {
+        match measure(file, &table, &config, arguments.iterations).await {
             Ok(figures) => tell(&figures, arguments.json),
             Err(error) => {
                 exit = Exit::SomeFailed;
@@ -81,14 +81,14 @@ pub async fn run(bench: Bench) -> Result<Exit, Failed> {
     Ok(exit)
 }
 
-async fn measure(file: &Path, table: &PresetTable, limits: &Limits, iterations: u32) -> anyhow::Result<Figures> {
+async fn measure(file: &Path, table: &PresetTable, config: &Config, iterations: u32) -> anyhow::Result<Figures> {
     let source = std::fs::read(file).context("cannot be read")?;
     let format = render::sniff(&source);
     let eager: Vec<Preset> =
         plan::eager(table, format).iter().filter_map(|wanted| table.get(wanted.preset.as_str())).cloned().collect();
     // A pool of its own, so that the child's peak is this file's.
-    let pool = Pool::new(roles::child_command()?, limits.clone().into(), u32::MAX)?;
-    let measured = alternate(&pool, &source, &eager, limits, iterations).await;
+    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), config.sandbox.clone(), u32::MAX)?;
+    let measured = alternate(&pool, &source, &eager, &config.limits, iterations).await;
     let peak_rss_bytes = children().iter().filter_map(|pid| peak_rss(pid)).max().unwrap_or(0);
     pool.close().await;
     let runs = measured?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use shared::domain::preset::PresetTable;
-use worker::child::{Pool, SealedSource};
+use worker::child::{Layer, Pool, Proof, SealedSource, Verdict, prove};
 
 use crate::cli::print_line;
 use crate::config::{Config, Loaded};
@@ -33,19 +33,24 @@ struct Finding {
 /// Prints all findings; exit 3 when a check failed.
 pub async fn run(loaded: Result<Loaded, Failed>, json: bool) -> Result<Exit, Failed> {
     let config = loaded?.config;
-    let findings = [
+    let mut findings = vec![
         examine("JPEG decoder", "install nasm and build again", async { simd() }).await,
         examine("render child", RENDER_REMEDY, render_in_a_child(&config)).await,
+    ];
+    findings.extend(sandbox(&config).await);
+    findings.extend([
         examine("database", DATABASE_REMEDY, database(&config)).await,
         examine("queue", QUEUE_REMEDY, queue(&config)).await,
         examine("blobs", BLOBS_REMEDY, blobs(&config)).await,
-    ];
+    ]);
     findings.iter().for_each(|finding| print(finding, json));
     Ok(if findings.iter().all(|finding| finding.ok) { Exit::Success } else { Exit::DependencyAway })
 }
 
 const RENDER_REMEDY: &str = "the worker cannot render on this machine: look at limits.child_memory_bytes_max and at what \
                              confines this process";
+const SANDBOX_REMEDY: &str = "a render child could break out: let the container's own profile allow seccomp and Landlock, \
+                              use Linux on x86-64 or aarch64, or leave a missing layer out of sandbox.required";
 const DATABASE_REMEDY: &str =
     "start the database or correct database.url; run `thumbline migrate` when its schema is behind";
 const QUEUE_REMEDY: &str =
@@ -88,7 +93,7 @@ fn simd() -> anyhow::Result<String> {
 }
 
 async fn render_in_a_child(config: &Config) -> anyhow::Result<String> {
-    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), 1)?;
+    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), config.sandbox.clone(), 1)?;
     let source = SealedSource::from_bytes(SAMPLE).context("cannot make a memory file")?;
     let presets = PresetTable::built_in().iter().take(1).cloned().collect();
     let answer = pool.render(&source, presets).await;
@@ -96,6 +101,32 @@ async fn render_in_a_child(config: &Config) -> anyhow::Result<String> {
     let renderings = answer.result.map_err(|failure| anyhow!("{failure}"))?;
     let facts = renderings.picture;
     Ok(format!("rendered a {} of {} in a process of its own", facts.format.name(), facts.dimensions))
+}
+
+/// Tries to break out of every layer; one line each.
+async fn sandbox(config: &Config) -> Vec<Finding> {
+    let begun = Instant::now();
+    let proofs = match roles::child_command() {
+        Ok(command) => prove(&command, &config.limits, &config.sandbox).await,
+        // The line of the render child tells it.
+        Err(_) => Vec::new(),
+    };
+    let milliseconds = begun.elapsed().as_millis() as u64;
+    let finding = |Proof { layer, verdict }| {
+        let check = match layer {
+            Layer::Rlimits => "rlimits",
+            Layer::Landlock => "landlock",
+            Layer::Seccomp => "seccomp",
+        };
+        let ok = |detail| Finding { check, ok: true, detail, remedy: None, milliseconds };
+        match verdict {
+            Verdict::Holds(how) => ok(format!("ok: {how}")),
+            Verdict::Unavailable(why) => ok(format!("unavailable, and not required: {why}")),
+            Verdict::Off => ok("off (sandbox.mode): render children are NOT confined".to_owned()),
+            Verdict::Broken(how) => Finding { remedy: Some(SANDBOX_REMEDY.to_owned()), ok: false, ..ok(how) },
+        }
+    };
+    proofs.into_iter().map(finding).collect()
 }
 
 async fn database(config: &Config) -> anyhow::Result<String> {

@@ -65,7 +65,8 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failed> {
     std::fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot make the directory {}", arguments.out.display()))
         .map_err(Failed::usage)?;
-    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), config.worker.child_renders_max)
+    let renders_max = config.worker.child_renders_max;
+    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), config.sandbox.clone(), renders_max)
         .context("cannot start render children")?;
     let mut exit = Exit::Success;
     for file in &arguments.files {

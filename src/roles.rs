@@ -161,6 +161,7 @@ impl Running {
             config: Arc::new(config.worker.clone()),
             retry: Arc::new(config.retry.clone()),
             child: child_command()?,
+            sandbox: config.sandbox.clone(),
             worker_name: worker_name(),
         };
         let Shutdown { drain, stop } = self.shutdown.clone();

@@ -61,7 +61,7 @@ metrics_table! {
     PARKED = Gauge "thumbline_parked";
     /// Attempts that ended with a retry, by failure code.
     RETRIES = Counter "thumbline_retries_total";
-    /// Render children that ended, by cause (recycled, exited, signal, timeout, memory, protocol, cancelled).
+    /// Render children that ended, by cause (recycled, exited, signal, sandbox, timeout, memory, protocol, cancelled).
     CHILD_EXITS = Counter "thumbline_child_exits_total";
     /// File versions given up after repeated deaths of their render child.
     QUARANTINED = Counter "thumbline_quarantined_total";

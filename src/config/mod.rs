@@ -43,6 +43,8 @@ pub struct Config {
     pub retry: worker::RetryConfig,
     /// Section `[limits]`.
     pub limits: Limits,
+    /// Section `[sandbox]`.
+    pub sandbox: worker::child::Sandbox,
     /// Section `[log]`.
     pub log: adapters::telemetry::logs::Config,
 }
@@ -130,10 +132,33 @@ impl Config {
         self.ops.check(problems);
         self.log.check(problems);
         check_limits(&self.limits, problems);
+        self.sandbox.check(problems);
+        self.check_unconfined(problems);
+    }
+
+    /// Without a sandbox whoever can send a file may own the process, so nobody else's files may come in.
+    fn check_unconfined(&self, problems: &mut Vec<Problem>) {
+        if self.sandbox.is_on() {
+            return;
+        }
+        let listeners = [
+            ("api.listen", &self.api.listen, self.api.is_loopback()),
+            ("ops.listen", &self.ops.listen, self.ops.is_loopback()),
+        ];
+        for (key, address, _) in listeners.into_iter().filter(|(.., loopback)| !loopback) {
+            let remedy = format!("is for loopback listeners only, and {key} is {address}");
+            problems.push(Problem::new("sandbox.mode", "off", remedy));
+        }
     }
 }
 
 impl OpsConfig {
+    /// Whether nobody but this host can reach the listener, if there is one.
+    fn is_loopback(&self) -> bool {
+        self.listen.is_empty()
+            || self.listen.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+    }
+
     fn check(&self, problems: &mut Vec<Problem>) {
         if !self.listen.is_empty() && self.listen.parse::<std::net::SocketAddr>().is_err() {
             problems.push(Problem::new(
@@ -194,6 +219,24 @@ mod tests {
         assert_eq!(keys, ["database.url_typo", "nowhere.at_all", "worker.concurrency"]);
         let keys = problem_keys(&[("THUMBLINE__DATABASE__URL", "oracle://x"), ("THUMBLINE__LOG__FORMAT", "xml")]);
         assert!(keys.contains(&"database.url".to_owned()) && keys.contains(&"log.format".to_owned()), "{keys:?}");
+    }
+
+    #[test]
+    fn no_sandbox_is_for_loopback_only() {
+        let off = ("THUMBLINE__SANDBOX__MODE", "off");
+        assert!(!load(&inputs(&[off])).unwrap().config.sandbox.is_on());
+        assert_eq!(problem_keys(&[off, ("THUMBLINE__OPS__LISTEN", "0.0.0.0:9090")]), ["sandbox.mode"]);
+        let public = [off, ("THUMBLINE__API__LISTEN", "[::]:8080"), ("THUMBLINE__API__PUBLIC_URL", "http://x.test")];
+        assert!(problem_keys(&public).contains(&"sandbox.mode".to_owned()));
+    }
+
+    #[test]
+    fn sandbox_layers_are_a_list_of_known_names() {
+        let required = |list: &str| load(&inputs(&[("THUMBLINE__SANDBOX__REQUIRED", list)]));
+        assert_eq!(required(r#"["rlimits", "landlock", "seccomp"]"#).unwrap().config.sandbox.required.len(), 3);
+        let refused = |list: &str| required(list).unwrap_err().0.into_iter().map(|p| p.key).collect::<Vec<_>>();
+        assert_eq!(refused(r#"["landlock", "seccomp"]"#), ["sandbox.required"]);
+        assert_eq!(refused(r#"["rlimits", "seccomp", "apparmor"]"#), ["sandbox.required"]);
     }
 
     #[test]

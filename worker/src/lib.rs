@@ -47,7 +47,7 @@ use tokio_util::task::TaskTracker;
 pub use config::Config;
 pub use retry::{RetryConfig, Tried};
 
-use crate::child::{ChildCommand, StartError};
+use crate::child::{ChildCommand, Sandbox, StartError};
 use crate::dependency::Unanswered;
 use crate::lanes::Lanes;
 use crate::worker::{Ended, Worker};
@@ -78,6 +78,8 @@ pub struct Deps {
     pub retry: Arc<RetryConfig>,
     /// How render children are started.
     pub child: ChildCommand,
+    /// Section `[sandbox]`.
+    pub sandbox: Sandbox,
     /// Names this process in claims and logs.
     pub worker_name: String,
 }

@@ -39,6 +39,8 @@ pub enum ExitCause {
     Exited,
     /// A signal ended it that we did not send.
     Signal,
+    /// It made a system call that the sandbox forbids.
+    Sandbox,
     /// It needed too long and was killed.
     Timeout,
     /// It needed more memory than its limit.
@@ -56,6 +58,7 @@ impl ExitCause {
             Self::Recycled => "recycled",
             Self::Exited => "exited",
             Self::Signal => "signal",
+            Self::Sandbox => "sandbox",
             Self::Timeout => "timeout",
             Self::Memory => "memory",
             Self::Protocol => "protocol",

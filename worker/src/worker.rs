@@ -35,7 +35,8 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(deps: Deps, shutdown: CancellationToken) -> std::io::Result<Self> {
-        let pool = Pool::new(deps.child.clone(), deps.limits.clone(), deps.config.child_renders_max)?;
+        let renders_max = deps.config.child_renders_max;
+        let pool = Pool::new(deps.child.clone(), deps.limits.clone(), deps.sandbox.clone(), renders_max)?;
         Ok(Self { deps, dependencies: Dependencies::new(), pool, shutdown, abandon: CancellationToken::new() })
     }
 

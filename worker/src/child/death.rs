@@ -18,6 +18,7 @@ pub(super) fn cause(end: &End) -> ExitCause {
         // It hung up and lived on, so it had to be killed.
         _ if end.killed => ExitCause::Protocol,
         Some(status) if is_out_of_memory(status, &end.stderr) => ExitCause::Memory,
+        Some(status) if status.signal() == Some(Signal::SYS.as_raw()) => ExitCause::Sandbox,
         Some(status) if status.signal().is_some() => ExitCause::Signal,
         Some(_) | None => ExitCause::Exited,
     }
@@ -29,7 +30,9 @@ pub(super) fn failure(end: &End) -> Failure {
         ExitCause::Protocol => FailureCode::ChildProtocol,
         ExitCause::Memory => FailureCode::ChildOutOfMemory,
         ExitCause::Timeout => FailureCode::ChildTimeout,
-        ExitCause::Exited | ExitCause::Signal | ExitCause::Recycled | ExitCause::Cancelled => FailureCode::ChildCrashed,
+        ExitCause::Exited | ExitCause::Signal | ExitCause::Sandbox | ExitCause::Recycled | ExitCause::Cancelled => {
+            FailureCode::ChildCrashed
+        }
     };
     let how = describe(end);
     if end.stderr.is_empty() {
@@ -50,6 +53,7 @@ fn describe(end: &End) -> String {
         _ if end.killed => "hung up and lived on".to_owned(),
         Some(status) => match (status.signal(), status.code()) {
             (Some(signal), _) if signal == Signal::XFSZ.as_raw() => "wrote more than the output limit".to_owned(),
+            (Some(signal), _) if signal == Signal::SYS.as_raw() => "tried what the sandbox forbids (SIGSYS)".to_owned(),
             (Some(signal), _) => format!("was ended by signal {signal}"),
             (None, Some(code)) => format!("exited with code {code} in the middle"),
             (None, None) => "ended".to_owned(),
@@ -76,6 +80,7 @@ mod tests {
         assert_eq!(told(&ended(6, memory)), ("memory", FailureCode::ChildOutOfMemory));
         assert_eq!(told(&ended(6, "assertion")), ("signal", FailureCode::ChildCrashed));
         assert_eq!(told(&ended(11, "")), ("signal", FailureCode::ChildCrashed));
+        assert_eq!(told(&ended(31, "")), ("sandbox", FailureCode::ChildCrashed));
         assert_eq!(told(&ended(101 << 8, memory)), ("exited", FailureCode::ChildCrashed));
         assert_eq!(told(&End::unknown()), ("exited", FailureCode::ChildCrashed));
         let killed = End { killed: true, ..ended(9, "") };

@@ -13,10 +13,11 @@ use render::{Report, Request, Step, StepObserver};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use shared::domain::failure::Failure;
 
+use super::confine::{self, Unconfined};
 use super::protocol::{
-    self, Claimed, ClaimedPage, ClaimedRendering, FrameError, HEADER_BYTES, Order, Ready, Reply, Setup, StepTime,
+    self, Claimed, ClaimedPage, ClaimedRendering, FrameError, HEADER_BYTES, Order, Readiness, Reply, Setup, StepTime,
 };
-use super::{confine, memory_file};
+use super::{memory_file, probe, warm};
 
 /// Exit code of a child that could not be confined, or that cannot go on with its parent.
 const UNUSABLE: u8 = 70;
@@ -53,8 +54,10 @@ fn complain(what: &dyn std::fmt::Display) {
 /// Why a child cannot go on.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
-    #[error("the render child could not be confined: {0}")]
-    Unconfined(#[source] io::Error),
+    #[error("the render child could not be cut off: {0}")]
+    Attached(#[source] io::Error),
+    #[error(transparent)]
+    Unconfined(#[from] Unconfined),
     #[error("descriptor 0 is not the socket to the parent: {0}")]
     NoSocket(#[source] io::Error),
     #[error("the parent said something unexpected: {0}")]
@@ -68,12 +71,22 @@ enum Unusable {
 }
 
 fn serve(engine: Engine) -> Result<(), Unusable> {
-    confine::detach().map_err(Unusable::Unconfined)?;
+    confine::detach().map_err(Unusable::Attached)?;
     let socket = io::stdin().as_fd().try_clone_to_owned().map_err(Unusable::NoSocket)?;
     let mut socket = UnixStream::from(socket);
     let setup: Setup = protocol::read(&mut socket)?;
-    confine::bound(&setup).map_err(Unusable::Unconfined)?;
-    protocol::write(&mut socket, &Ready {})?;
+    warm::up();
+    match confine::lock_in(&setup) {
+        Ok(layers) => protocol::write(&mut socket, &Readiness::Ready(layers))?,
+        Err(unconfined) => {
+            let Unconfined { layer, reason } = &unconfined;
+            protocol::write(&mut socket, &Readiness::Unready { layer: *layer, reason: reason.clone() })?;
+            return Err(unconfined.into());
+        }
+    }
+    if let Some(attempt) = setup.attempt {
+        return Ok(protocol::write(&mut socket, &probe::attempt(attempt, &setup))?);
+    }
     while let Some((order, source, output)) = next_order(&mut socket)? {
         let reply = carry_out(engine, &order, source, &output)?;
         protocol::write(&mut socket, &reply)?;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
 
 /// A source that is still arriving.
 #[derive(Debug)]
@@ -70,7 +70,8 @@ pub(super) fn output() -> io::Result<File> {
 /// All bytes of a source, read at offsets: the two processes share one file position.
 pub(super) fn read_all(source: OwnedFd) -> io::Result<Vec<u8>> {
     let source = File::from(source);
-    let length = usize::try_from(source.metadata()?.len()).map_err(io::Error::other)?;
+    // Not `metadata`: its system call also takes paths, so a confined child may not make it.
+    let length = usize::try_from(fstat(&source)?.st_size).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
     source.read_exact_at(&mut bytes, 0)?;
     Ok(bytes)

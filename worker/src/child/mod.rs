@@ -14,7 +14,10 @@
 //! | `protocol.rs` | messages and frames, the same on both sides |
 //! | `memory_file.rs` | source and output as anonymous memory files |
 //! | `entry.rs` | what runs in the child: confine itself, then render order by order |
-//! | `confine.rs` | what the child gives up before it reads a byte |
+//! | `sandbox.rs` | section `[sandbox]`: the layers, and which are required |
+//! | `warm.rs` | what codecs and libraries set up on first use, done before the doors close |
+//! | `confine/` | what the child gives up before it reads a byte: one file per layer |
+//! | `probe.rs` | attempts to break out, which prove the layers |
 
 mod check;
 mod confine;
@@ -22,13 +25,18 @@ mod death;
 mod entry;
 mod memory_file;
 mod pool;
+mod probe;
 mod process;
 mod protocol;
+mod sandbox;
 mod spawner;
+mod warm;
 
 pub use crate::metrics::ExitCause;
 pub use check::{Answer, RenderedPage, Rendering, Renderings};
 pub use entry::{Engine, main, main_with};
 pub use memory_file::{SealedSource, SourceWriter};
 pub use pool::{ChildCommand, Pool};
+pub use probe::{Proof, Verdict, prove};
 pub use process::StartError;
+pub use sandbox::{Layer, Mode, Sandbox};

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use shared::domain::failure::{Failure, FailureCode};
@@ -17,6 +17,7 @@ use super::death;
 use super::memory_file::{self, SealedSource};
 use super::process::{End, RenderChild, StartError};
 use super::protocol::{FrameError, Order, Reply, Setup};
+use super::sandbox::Sandbox;
 use super::spawner::Spawner;
 use crate::metrics::{self, ExitCause};
 
@@ -39,6 +40,9 @@ pub struct Pool(Arc<Shared>);
 struct Shared {
     command: ChildCommand,
     limits: Arc<Limits>,
+    sandbox: Sandbox,
+    /// The log says once which layers hold.
+    layers_told: Once,
     renders_max: u64,
     spawner: Spawner,
     idle: Mutex<Vec<RenderChild>>,
@@ -48,10 +52,17 @@ struct Shared {
 
 impl Pool {
     /// An empty pool; must be called within a runtime. A child is replaced after `renders_max` sources.
-    pub fn new(command: ChildCommand, limits: Arc<Limits>, renders_max: u32) -> std::io::Result<Self> {
+    pub fn new(
+        command: ChildCommand,
+        limits: Arc<Limits>,
+        sandbox: Sandbox,
+        renders_max: u32,
+    ) -> std::io::Result<Self> {
         Ok(Self(Arc::new(Shared {
             command,
             limits,
+            sandbox,
+            layers_told: Once::new(),
             renders_max: u64::from(renders_max),
             spawner: Spawner::new()?,
             idle: Mutex::new(Vec::new()),
@@ -139,14 +150,24 @@ impl Shared {
     }
 
     async fn start(&self) -> Result<RenderChild, StartError> {
-        let setup = Setup {
-            memory_bytes_max: self.limits.child_memory_bytes_max,
-            output_bytes_max: self.limits.output_bytes_max,
-        };
+        let setup = Setup::new(&self.limits, &self.sandbox);
         let began = Instant::now();
         let child = RenderChild::start(&self.spawner, &self.command, &setup).await?;
         tracing::debug!(start_ms = began.elapsed().as_millis() as u64, "a render child is ready");
+        self.layers_told.call_once(|| self.tell_layers(&child));
         Ok(child)
+    }
+
+    fn tell_layers(&self, child: &RenderChild) {
+        let layers = child.layers().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if self.sandbox.is_on() {
+            tracing::info!(sandbox.layers = layers, "render children are confined");
+        } else {
+            tracing::warn!(
+                sandbox.layers = layers,
+                "render children are NOT confined (sandbox.mode = \"off\"): whoever finds a hole in a decoder has this user"
+            );
+        }
     }
 
     /// Kills a child and counts why. On a task of its own: whoever gives up waiting for it leaves no zombie behind.

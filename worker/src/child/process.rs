@@ -21,7 +21,8 @@ use tokio::time::timeout;
 
 use super::memory_file::SealedSource;
 use super::pool::ChildCommand;
-use super::protocol::{self, FrameError, HEADER_BYTES, Order, Ready, Reply, Setup};
+use super::protocol::{self, FrameError, HEADER_BYTES, Order, Probed, Readiness, Reply, Setup};
+use super::sandbox::{Layer, LayerState};
 use super::spawner::Spawner;
 
 /// A child that has not confined itself by then never will.
@@ -42,6 +43,17 @@ pub enum StartError {
     /// It started, but could not be confined or speaks another version.
     #[error("a render child did not get ready: {0}")]
     Unready(String),
+    /// A layer of the sandbox cannot be set up on this machine; rendering without it is not an option.
+    #[error(
+        "the sandbox layer {layer} cannot be set up: {reason}; nothing is rendered without it (sandbox.required, \
+         sandbox.mode)"
+    )]
+    Unconfined {
+        /// Which one.
+        layer: Layer,
+        /// Why not.
+        reason: String,
+    },
 }
 
 /// A child that is confined and waits for orders. Dropped, it is killed and reaped by the runtime.
@@ -51,6 +63,7 @@ pub(super) struct RenderChild {
     group: Option<Pid>,
     socket: UnixStream,
     stderr: StderrTail,
+    layers: Vec<LayerState>,
     orders: u64,
 }
 
@@ -62,23 +75,39 @@ impl RenderChild {
         let mut process = spawner.spawn(described(command, theirs)).await.map_err(StartError::Spawn)?;
         let stderr = StderrTail::of(process.stderr.take());
         let group = process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let mut child = Self { process, group, socket, stderr, orders: 0 };
+        let mut child = Self { process, group, socket, stderr, layers: Vec::new(), orders: 0 };
         match timeout(Duration::from_secs(START_SECONDS_MAX), child.get_ready(setup)).await {
-            Ok(Ok(())) => Ok(child),
+            Ok(Ok(Readiness::Ready(layers))) => {
+                child.layers = layers;
+                Ok(child)
+            }
+            Ok(Ok(Readiness::Unready { layer, reason })) => {
+                child.kill().await;
+                Err(StartError::Unconfined { layer, reason: super::check::legible(&reason) })
+            }
             Ok(Err(error)) => Err(child.unready(error.to_string()).await),
             Err(_) => Err(child.unready(format!("no answer within {START_SECONDS_MAX} s")).await),
         }
     }
 
-    async fn get_ready(&mut self, setup: &Setup) -> Result<(), FrameError> {
+    async fn get_ready(&mut self, setup: &Setup) -> Result<Readiness, FrameError> {
         self.socket.write_all(&protocol::frame(setup)?).await.map_err(FrameError::Ended)?;
-        let Ready {} = self.read().await?;
-        Ok(())
+        self.read().await
     }
 
     async fn unready(self, why: String) -> StartError {
         let end = self.kill().await;
         StartError::Unready(if end.stderr.is_empty() { why } else { end.stderr })
+    }
+
+    /// The layers that it is behind.
+    pub(super) fn layers(&self) -> &[LayerState] {
+        &self.layers
+    }
+
+    /// What came of the attempt that it was set up for; the caller bounds the time.
+    pub(super) async fn probed(&mut self) -> Result<Probed, FrameError> {
+        self.read().await
     }
 
     /// The number that the next order must have.

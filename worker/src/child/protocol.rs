@@ -10,8 +10,11 @@ use shared::domain::file::PictureFacts;
 use shared::domain::limits::Limits;
 use shared::domain::preset::{Preset, PresetName};
 
+use super::probe::Attempt;
+use super::sandbox::{Layer, LayerState, Sandbox};
+
 /// Bumped with every change of a message. The two sides differ only when the executable was replaced while running.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 /// Longest message in bytes; a reply needs about a hundred for a page.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// One byte of version and four of length, big-endian.
@@ -23,12 +26,43 @@ pub(super) const HEADER_BYTES: usize = 5;
 pub(super) struct Setup {
     pub(super) memory_bytes_max: u64,
     pub(super) output_bytes_max: u64,
+    pub(super) sandbox: Sandbox,
+    /// What this child is to try instead of rendering, if it is there to prove a layer.
+    pub(super) attempt: Option<Attempt>,
 }
 
-/// First message of the child: it is confined.
+impl Setup {
+    /// For a child that renders.
+    pub(super) fn new(limits: &Limits, sandbox: &Sandbox) -> Self {
+        Self {
+            memory_bytes_max: limits.child_memory_bytes_max,
+            output_bytes_max: limits.output_bytes_max,
+            sandbox: sandbox.clone(),
+            attempt: None,
+        }
+    }
+}
+
+/// First message of the child.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Ready {}
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub(super) enum Readiness {
+    /// It is confined, by these layers.
+    Ready(Vec<LayerState>),
+    /// It is not, and exits: this layer could not be set up.
+    Unready { layer: Layer, reason: String },
+}
+
+/// What came of an attempt to break out, if the child survived it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub(super) enum Probed {
+    /// A layer said no.
+    Refused(String),
+    /// It failed, but not because a layer stopped it.
+    GotThrough(String),
+    Succeeded,
+}
 
 /// One source to render; comes with two descriptors: the sealed source and the empty output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,14 +223,14 @@ mod tests {
 
     #[test]
     fn every_way_of_being_wrong_has_its_own_words() {
-        let whole = frame(&Ready {}).unwrap();
-        assert!(matches!(read_back::<Ready>(&whole[..whole.len() - 1]), Err(FrameError::Ended(_))));
-        assert!(matches!(read_back::<Ready>(&whole[..3]), Err(FrameError::Ended(_))));
+        let whole = frame(&Readiness::Ready(Vec::new())).unwrap();
+        assert!(matches!(read_back::<Readiness>(&whole[..whole.len() - 1]), Err(FrameError::Ended(_))));
+        assert!(matches!(read_back::<Readiness>(&whole[..3]), Err(FrameError::Ended(_))));
         assert!(matches!(read_back::<Reply>(&whole), Err(FrameError::Unreadable(_))));
         let mut other = whole.clone();
         other[0] = VERSION + 1;
-        assert!(matches!(read_back::<Ready>(&other), Err(FrameError::Version(2))));
+        assert!(matches!(read_back::<Readiness>(&other), Err(FrameError::Version(3))));
         let huge = [VERSION, 0xff, 0xff, 0xff, 0xff];
-        assert!(matches!(read_back::<Ready>(&huge), Err(FrameError::TooLong(0xffff_ffff))));
+        assert!(matches!(read_back::<Readiness>(&huge), Err(FrameError::TooLong(0xffff_ffff))));
     }
 }

@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use shared::domain::failure::{Failure, FailureCode};
 use worker::child::{Pool, StartError};
 
-use crate::parent::{children, eventually, limits, picture, pool, render};
+use crate::parent::{children, eventually, limits, no_sandbox, picture, pool, pool_behind, render};
 
 /// No process.
 const NONE: [i32; 0] = [];
@@ -21,7 +21,7 @@ pub(crate) const ALL: &[Story] = &[
     ("lies_about_frames_are_found", || told(lies_about_frames_are_found())),
     ("another_version_never_gets_ready", || told(another_version_never_gets_ready())),
     ("a_program_that_is_no_child_never_gets_ready", || told(a_program_that_is_no_child_never_gets_ready())),
-    ("a_child_is_confined", || told(a_child_is_confined())),
+    ("a_child_is_cut_off_and_bounded", || told(a_child_is_cut_off_and_bounded())),
     ("fifty_deaths_leave_nothing_behind", || told(fifty_deaths_leave_nothing_behind())),
     ("giving_up_kills_the_child", || told(giving_up_kills_the_child())),
     ("a_child_is_replaced_after_its_share", || told(a_child_is_replaced_after_its_share())),
@@ -30,15 +30,21 @@ pub(crate) const ALL: &[Story] = &[
 ];
 
 pub(crate) fn told(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), story).await }).expect("the story ends");
+    told_within(60, story);
 }
 
-async fn failure(pool: &Pool, source: &str) -> Failure {
+pub(crate) fn told_within(seconds: u64, story: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(seconds), story).await })
+        .expect("the story ends");
+}
+
+pub(crate) async fn failure(pool: &Pool, source: &str) -> Failure {
     render(pool, source.as_bytes()).await.result.unwrap_err()
 }
 
-async fn renders(pool: &Pool) {
+pub(crate) async fn renders(pool: &Pool) {
     let answer = render(pool, &picture()).await;
     let made = answer.result.unwrap();
     assert_eq!(made.presets.len(), 2);
@@ -73,7 +79,8 @@ async fn deaths_are_told_apart() {
         ("loop", FailureCode::ChildTimeout, "longer than 2 s"),
         ("allocate", FailureCode::ChildOutOfMemory, "memory allocation of 16777216 bytes failed"),
         ("write", FailureCode::ChildCrashed, "wrote more than the output limit"),
-        ("write-elsewhere", FailureCode::ChildCrashed, "wrote more than the output limit"),
+        ("write-elsewhere", FailureCode::ChildCrashed, "the sandbox forbids (SIGSYS)"),
+        ("recurse", FailureCode::ChildCrashed, "overflowed its stack"),
     ];
     for (source, code, reason) in deaths {
         let failure = failure(&pool, &format!("hostile:{source}")).await;
@@ -84,7 +91,7 @@ async fn deaths_are_told_apart() {
     pool.close().await;
     assert_eq!(children(), NONE);
     let counted = metrics.render();
-    for (cause, times) in [("signal", 4), ("exited", 2), ("timeout", 1), ("memory", 1)] {
+    for (cause, times) in [("signal", 4), ("sandbox", 1), ("exited", 2), ("timeout", 1), ("memory", 1)] {
         let line = format!("thumbline_child_exits_total{{cause=\"{cause}\"}} {times}");
         assert!(counted.contains(&line), "{line} is not in\n{counted}");
     }
@@ -121,7 +128,7 @@ async fn lies_about_frames_are_found() {
 async fn another_version_never_gets_ready() {
     let pool = pool(&["liar", "other-version"], 100);
     let Err(StartError::Unready(why)) = pool.prepare(1).await else { panic!("it got ready") };
-    assert!(why.contains("version 2"), "{why}");
+    assert!(why.contains("version 3"), "{why}");
     let failure = failure(&pool, "anything").await;
     assert_eq!(failure.code, FailureCode::WorkerOverloaded);
     assert_eq!(children(), NONE);
@@ -133,8 +140,9 @@ async fn a_program_that_is_no_child_never_gets_ready() {
     eventually("the program is reaped", || children().is_empty()).await;
 }
 
-async fn a_child_is_confined() {
-    let pool = pool(&["render-child"], 100);
+async fn a_child_is_cut_off_and_bounded() {
+    // With the filter the child could not even look.
+    let pool = pool_behind(no_sandbox(), &["render-child"], 100);
     let told = failure(&pool, "hostile:look-around").await.reason;
     let limits = limits();
     let expected = format!(

@@ -2,9 +2,11 @@
 
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use render::{Page, Picture, Rendered, Report, Request, Step, StepObserver};
-use rustix::process::{Resource, Signal, getpid, getrlimit, getsid, kill_process};
+use rustix::process::{Resource, getpid, getppid, getrlimit, getsid, kill_process};
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::format::SourceFormat;
@@ -14,7 +16,8 @@ pub(crate) fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn St
     match hostile.as_deref() {
         None => render::render(source, request, observer),
         Some("abort") => std::process::abort(),
-        Some("segfault") => signal(Signal::SEGV),
+        Some("segfault") => segfault(),
+        Some("recurse") => Err(Failure::new(FailureCode::CorruptSource, recurse(0).to_string())),
         Some("panic") => panic!("index out of bounds in a codec"),
         Some("exit") => std::process::exit(0),
         Some("loop") => spin(observer),
@@ -26,15 +29,50 @@ pub(crate) fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn St
         Some("not-jpeg") => Ok(not_jpeg(request)),
         Some("blame") => Err(Failure::new(FailureCode::SourceMissing, "look again for ever")),
         Some("look-around") => Err(Failure::new(FailureCode::CorruptSource, surroundings())),
+        Some(escape) if escape.starts_with("escape-") => {
+            Err(Failure::new(FailureCode::CorruptSource, break_out(escape)))
+        }
         Some(other) => panic!("nobody taught the engine to {other}"),
     }
 }
 
-fn signal(signal: Signal) -> ! {
+fn segfault() -> ! {
     // The first one goes to Rust's own handler, which looks for a stack overflow and then stands aside.
     loop {
-        kill_process(getpid(), signal).unwrap();
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGSEGV).unwrap();
     }
+}
+
+#[expect(unconditional_recursion, reason = "this is what it is for")]
+fn recurse(depth: u64) -> u64 {
+    black_box([depth; 1000]);
+    recurse(depth + 1) + 1
+}
+
+/// What code execution inside a decoder would want; returns only when the sandbox lets it.
+fn break_out(how: &str) -> String {
+    let tried = match how {
+        "escape-open" => std::fs::File::open("/etc/passwd").map(drop),
+        "escape-stat" => std::fs::metadata("/").map(drop),
+        "escape-list" => std::fs::read_dir("/").map(drop),
+        "escape-write" => std::fs::write("/tmp/escaped", "x"),
+        "escape-connect" => std::net::TcpStream::connect("127.0.0.1:9").map(drop),
+        "escape-udp" => std::net::UdpSocket::bind("127.0.0.1:0").map(drop),
+        "escape-socket" => std::os::unix::net::UnixStream::pair().map(drop),
+        "escape-thread" => std::thread::Builder::new().spawn(|| ()).map(drop),
+        "escape-fork" => Command::new("/proc/self/exe").status().map(drop),
+        "escape-execve" => Err(Command::new("/proc/self/exe").exec()),
+        "escape-ptrace" => nix::sys::ptrace::traceme().map_err(Into::into),
+        "escape-kill" => {
+            getppid().map_or(Ok(()), |parent| kill_process(parent, rustix::process::Signal::HUP).map_err(Into::into))
+        }
+        "escape-limits" => Err(std::io::Error::other(format!("{:?}", getrlimit(Resource::As)))),
+        "escape-memory-file" => {
+            rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::CLOEXEC).map(drop).map_err(Into::into)
+        }
+        other => panic!("nobody taught the engine to {other}"),
+    };
+    format!("{how} came back: {tried:?}")
 }
 
 fn spin(observer: &mut dyn StepObserver) -> ! {

@@ -6,16 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 pub(crate) fn main(lie: &str) -> ExitCode {
     let mut parent = UnixStream::from(io::stdin().as_fd().try_clone_to_owned().unwrap());
     skip_message(&mut parent);
-    if lie == "other-version" {
-        parent.write_all(&[VERSION + 1, 0, 0, 0, 2, b'{', b'}']).unwrap();
-    } else {
-        parent.write_all(&[VERSION, 0, 0, 0, 2, b'{', b'}']).unwrap();
-    }
+    let version = if lie == "other-version" { VERSION + 1 } else { VERSION };
+    let ready = br#"{"ready":[]}"#;
+    parent.write_all(&[version, 0, 0, 0, ready.len() as u8]).unwrap();
+    parent.write_all(ready).unwrap();
     skip_message(&mut parent);
     tell(lie, &mut parent);
     ExitCode::SUCCESS
@@ -23,7 +22,7 @@ pub(crate) fn main(lie: &str) -> ExitCode {
 
 fn tell(lie: &str, parent: &mut UnixStream) {
     match lie {
-        "garbage" => parent.write_all(b"\x01\x00\x00\x00\x08garbage!").unwrap(),
+        "garbage" => parent.write_all(b"\x02\x00\x00\x00\x08garbage!").unwrap(),
         "endless" => parent.write_all(&[VERSION, 0xff, 0xff, 0xff, 0xff]).unwrap(),
         "half" => parent.write_all(&[VERSION, 0, 0, 1, 0, b'{', b'"']).unwrap(),
         "other-order" => {

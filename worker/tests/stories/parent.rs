@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use shared::domain::limits::Limits;
 use shared::domain::preset::{Preset, PresetTable};
-use worker::child::{Answer, ChildCommand, Pool, SealedSource};
+use worker::child::{Answer, ChildCommand, Layer, Mode, Pool, Sandbox, SealedSource};
 
 pub(crate) fn limits() -> Limits {
     Limits {
@@ -22,11 +22,30 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
+/// The sandbox as it is by default.
+pub(crate) fn sandbox() -> Sandbox {
+    Sandbox { mode: Mode::On, required: vec![Layer::Rlimits, Layer::Seccomp] }
+}
+
+/// Resource limits only.
+pub(crate) fn no_sandbox() -> Sandbox {
+    Sandbox { mode: Mode::Off, ..sandbox() }
+}
+
+/// This executable, called with these arguments.
+pub(crate) fn command(arguments: &[&str]) -> ChildCommand {
+    let program = std::env::current_exe().unwrap();
+    ChildCommand { program, arguments: arguments.iter().map(Into::into).collect() }
+}
+
 /// A pool whose children are this executable, called with these arguments.
 pub(crate) fn pool(arguments: &[&str], renders_max: u32) -> Pool {
-    let program = std::env::current_exe().unwrap();
-    let arguments = arguments.iter().map(Into::into).collect();
-    Pool::new(ChildCommand { program, arguments }, Arc::new(limits()), renders_max).unwrap()
+    pool_behind(sandbox(), arguments, renders_max)
+}
+
+/// The same, behind another sandbox.
+pub(crate) fn pool_behind(sandbox: Sandbox, arguments: &[&str], renders_max: u32) -> Pool {
+    Pool::new(command(arguments), Arc::new(limits()), sandbox, renders_max).unwrap()
 }
 
 pub(crate) async fn render(pool: &Pool, source: &[u8]) -> Answer {

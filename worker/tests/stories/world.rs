@@ -100,6 +100,7 @@ impl World {
             config: Arc::new(self.config.clone()),
             retry: Arc::new(self.retry.clone()),
             child,
+            sandbox: crate::parent::sandbox(),
             worker_name: "story".into(),
         };
         let (shutdown, stop) = (CancellationToken::new(), CancellationToken::new());
