@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use render::{Request, Silent};
 use rustix::time::{ClockId, clock_gettime};
@@ -16,7 +16,7 @@ use worker::child::{Pool, SealedSource};
 use crate::cli::print_line;
 use crate::config::{Config, Inputs, load};
 use crate::exit::{Exit, Failed};
-use crate::roles;
+use crate::{roles, source_file};
 
 /// What is measured.
 #[derive(Debug, Subcommand)]
@@ -82,7 +82,7 @@ pub async fn run(bench: Bench) -> Result<Exit, Failed> {
 }
 
 async fn measure(file: &Path, table: &PresetTable, config: &Config, iterations: u32) -> anyhow::Result<Figures> {
-    let source = std::fs::read(file).context("cannot be read")?;
+    let source = source_file::read(file, config.limits.source_bytes_max)?;
     let format = render::sniff(&source);
     let eager: Vec<Preset> =
         plan::eager(table, format).iter().filter_map(|wanted| table.get(wanted.preset.as_str())).cloned().collect();

@@ -31,7 +31,7 @@ Examples:
   thumbline doctor                               tells what is missing and what to do about it
 
 Configuration: defaults < --config FILE < THUMBLINE__SECTION__KEY (or …_FILE) < flags; `thumbline config` shows it.
-Exit codes: 0 all right, 1 some failed, 2 usage or configuration, 3 a dependency is away, 130 interrupted.";
+Exit codes: 0 all right, 1 some failed, 2 usage or configuration, 3 a dependency is away, 130 interrupted before it was done.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]

@@ -18,3 +18,4 @@ pub mod readiness;
 pub mod render_files;
 pub mod roles;
 pub mod shutdown;
+mod source_file;

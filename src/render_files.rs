@@ -1,5 +1,6 @@
 //! `thumbline render`: renders files without any server, as a worker would, and tells what it saw.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use worker::child::{Answer, Pool, Rendering, SealedSource};
 use crate::cli::print_line;
 use crate::config::{Inputs, load};
 use crate::exit::{Exit, Failed};
-use crate::roles;
+use crate::{roles, source_file};
 
 /// Arguments of `thumbline render`.
 #[derive(Debug, Args)]
@@ -69,8 +70,11 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failed> {
     let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), config.sandbox.clone(), renders_max)
         .context("cannot start render children")?;
     let mut exit = Exit::Success;
+    let mut written = BTreeSet::new();
     for file in &arguments.files {
-        let told = render_one(&pool, file, &presets, &arguments.out).await;
+        let job =
+            Job { pool: &pool, presets: &presets, out: &arguments.out, bytes_max: config.limits.source_bytes_max };
+        let told = render_one(&job, file, &mut written).await;
         if !told.failures.is_empty() {
             exit = Exit::SomeFailed;
         }
@@ -89,9 +93,18 @@ fn chosen(table: &PresetTable, names: &[String]) -> anyhow::Result<Vec<Preset>> 
     Ok(names.iter().filter_map(|name| table.get(name)).cloned().collect())
 }
 
-async fn render_one(pool: &Pool, file: &Path, presets: &[Preset], out: &Path) -> Told {
+/// What is the same for every file.
+struct Job<'a> {
+    pool: &'a Pool,
+    presets: &'a [Preset],
+    out: &'a Path,
+    bytes_max: u64,
+}
+
+async fn render_one(job: &Job<'_>, file: &Path, written: &mut BTreeSet<PathBuf>) -> Told {
+    let Job { pool, presets, out, bytes_max } = *job;
     let mut told = Told { file: file.display().to_string(), ..Told::default() };
-    let answer = match read(file) {
+    let answer = match read(file, bytes_max) {
         Ok(source) => pool.render(&source, presets.to_vec()).await,
         Err(error) => {
             told.failures.push(format!("{error:#}"));
@@ -108,7 +121,7 @@ async fn render_one(pool: &Pool, file: &Path, presets: &[Preset], out: &Path) ->
             told.height = Some(renderings.picture.dimensions.height);
             told.pages = Some(renderings.picture.pages);
             for (preset, rendering) in presets.iter().zip(renderings.presets) {
-                match write(file, out, preset, rendering) {
+                match write(file, out, preset, rendering, written) {
                     Ok(outputs) => told.outputs.extend(outputs),
                     Err(error) => told.failures.push(format!("{}: {error:#}", preset.name)),
                 }
@@ -118,19 +131,29 @@ async fn render_one(pool: &Pool, file: &Path, presets: &[Preset], out: &Path) ->
     told
 }
 
-fn read(file: &Path) -> anyhow::Result<SealedSource> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+fn read(file: &Path, bytes_max: u64) -> anyhow::Result<SealedSource> {
+    let bytes = source_file::read(file, bytes_max)?;
     SealedSource::from_bytes(&bytes).context("cannot make a memory file")
 }
 
 /// Writes the pages; page 1 without a number, further ones with theirs before the extension.
-fn write(file: &Path, out: &Path, preset: &Preset, rendering: Rendering) -> anyhow::Result<Vec<Output>> {
+/// Two files of one name would overwrite each other's: the second is refused.
+fn write(
+    file: &Path,
+    out: &Path,
+    preset: &Preset,
+    rendering: Rendering,
+    written: &mut BTreeSet<PathBuf>,
+) -> anyhow::Result<Vec<Output>> {
     let pages = rendering.result.map_err(|failure| anyhow!("{failure}"))?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut outputs = Vec::with_capacity(pages.len());
     for (index, page) in pages.into_iter().enumerate() {
         let number = if index == 0 { String::new() } else { format!(".{}", index + 1) };
         let path = out.join(format!("{stem}.{}{number}.{}", preset.name, preset.format.name()));
+        if !written.insert(path.clone()) {
+            bail!("{} was written for another file of this name just now", path.display());
+        }
         std::fs::write(&path, &page.bytes).with_context(|| format!("cannot write {}", path.display()))?;
         let (width, height) = (page.dimensions.width, page.dimensions.height);
         outputs.push(Output { path: path.display().to_string(), width, height, bytes: page.bytes.len() });

@@ -44,6 +44,22 @@ pub(super) struct RepresentationReport {
 }
 
 impl FileReport {
+    /// Of a file that could not even be uploaded.
+    pub(super) fn refused(name: String, why: &anyhow::Error) -> Self {
+        // Answers and names may hold anything; the terminal gets none of it.
+        let why: String = format!("{why:#}").chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect();
+        let representation = RepresentationReport {
+            name: "(upload)".to_owned(),
+            state: "error".to_owned(),
+            code: Some(why),
+            width: None,
+            height: None,
+            bytes: None,
+            elapsed_ms: None,
+        };
+        Self { name, representations: vec![representation] }
+    }
+
     pub(super) fn has_settled(&self) -> bool {
         self.asked_for().all(|representation| matches!(representation.state.as_str(), "success" | "error"))
     }
@@ -64,7 +80,7 @@ impl Client {
     }
 
     /// Uploads as Box's clients do; returns the file's id.
-    pub(super) async fn upload(&self, upload: &Upload) -> anyhow::Result<String> {
+    pub(super) async fn upload(&self, upload: &Upload, bytes_max: u64) -> anyhow::Result<String> {
         #[derive(Deserialize)]
         struct Uploaded {
             entries: Vec<Entry>,
@@ -73,10 +89,10 @@ impl Client {
         struct Entry {
             id: String,
         }
-        let attributes = serde_json::json!({ "name": upload.name, "parent": { "id": "0" } });
+        let attributes = serde_json::json!({ "name": upload.acceptable_name(), "parent": { "id": "0" } });
         let form = Form::new()
             .text("attributes", attributes.to_string())
-            .part("file", Part::bytes(upload.read().await?).file_name(upload.name.clone()));
+            .part("file", Part::bytes(upload.read(bytes_max)?).file_name(upload.acceptable_name()));
         let url = format!("{}/2.0/files/content", self.base_url);
         let uploaded: Uploaded = read(self.http.post(url).multipart(form).send().await?).await?;
         uploaded.entries.into_iter().next().map(|entry| entry.id).context("the answer names no file")

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
+
+use crate::source_file;
 
 /// One file to upload.
 #[derive(Debug, Clone)]
@@ -25,12 +27,20 @@ pub(super) enum Content {
 
 impl Upload {
     /// All bytes.
-    pub(super) async fn read(&self) -> anyhow::Result<Cow<'static, [u8]>> {
+    pub(super) fn read(&self, bytes_max: u64) -> anyhow::Result<Cow<'static, [u8]>> {
         match &self.content {
             Content::Bundled(bytes) => Ok(Cow::Borrowed(bytes)),
-            Content::File(path) => {
-                tokio::fs::read(path).await.map(Cow::Owned).with_context(|| format!("cannot read {}", path.display()))
-            }
+            Content::File(path) => source_file::read(path, bytes_max).map(Cow::Owned),
+        }
+    }
+
+    /// The name that the API is told: Box's rule refuses some characters that screenshot tools like.
+    pub(super) fn acceptable_name(&self) -> String {
+        let refused = |c: char| c.is_control() || r#"/\<>:|?*"#.contains(c);
+        let name: String = self.name.chars().map(|c| if refused(c) { '_' } else { c }).take(200).collect();
+        match name.trim() {
+            "" | "." | ".." => "file".to_owned(),
+            name => name.to_owned(),
         }
     }
 }
@@ -77,6 +87,9 @@ fn walk(path: &Path, uploads: &mut Vec<Upload>) -> std::io::Result<()> {
             std::fs::read_dir(path)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
         entries.sort();
         return entries.iter().try_for_each(|entry| walk(entry, uploads));
+    }
+    if !path.is_file() {
+        return Err(std::io::Error::other("is not a regular file"));
     }
     std::fs::File::open(path)?;
     let name = path.file_name().map_or_else(|| "file".to_owned(), |name| name.to_string_lossy().into_owned());

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
 use futures_util::StreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -56,7 +55,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failed> {
     let client = Client::new(format!("http://{address}"))?;
     let settled = tokio::select! {
         () = shutdown.drain.cancelled() => None,
-        reports = render_all(&client, uploads) => Some(reports?),
+        reports = render_all(&client, uploads, config.api.upload_bytes_max) => Some(reports),
     };
     let exit = match &settled {
         None => Exit::Interrupted,
@@ -94,27 +93,30 @@ fn configure(arguments: &Arguments) -> Result<Config, Failed> {
 }
 
 /// Uploads everything and waits until every representation has settled.
-async fn render_all(client: &Client, uploads: Vec<Upload>) -> anyhow::Result<Vec<FileReport>> {
+async fn render_all(client: &Client, uploads: Vec<Upload>, bytes_max: u64) -> Vec<FileReport> {
     let bar = progress_bar(uploads.len());
     let mut rendered = futures_util::stream::iter(uploads.into_iter().enumerate())
-        .map(|(position, upload)| async move { anyhow::Ok((position, follow(client, &upload).await?)) })
+        .map(|(position, upload)| async move {
+            let followed = follow(client, &upload, bytes_max).await;
+            // One file that is refused must not hide the others.
+            (position, followed.unwrap_or_else(|error| FileReport::refused(upload.acceptable_name(), &error)))
+        })
         .buffer_unordered(UPLOADS_AT_ONCE);
     let mut reports = Vec::new();
-    while let Some(done) = rendered.next().await {
-        let (position, report) = done?;
+    while let Some((position, report)) = rendered.next().await {
         bar.set_message(report.name.clone());
         bar.inc(1);
         reports.push((position, report));
     }
     bar.finish_and_clear();
     reports.sort_by_key(|(position, _)| *position);
-    Ok(reports.into_iter().map(|(_, report)| report).collect())
+    reports.into_iter().map(|(_, report)| report).collect()
 }
 
 /// One file from upload to settled.
-async fn follow(client: &Client, upload: &Upload) -> anyhow::Result<FileReport> {
+async fn follow(client: &Client, upload: &Upload, bytes_max: u64) -> anyhow::Result<FileReport> {
     const BETWEEN_LOOKS: Duration = Duration::from_millis(40);
-    let id = client.upload(upload).await.with_context(|| format!("cannot upload {}", upload.name))?;
+    let id = client.upload(upload, bytes_max).await?;
     loop {
         let report = client.report(&id).await?;
         if report.has_settled() {
