@@ -2,7 +2,7 @@
 
 use shared::domain::format::SourceFormat;
 
-use crate::inspect::tiff;
+use crate::inspect::{ico, pnm, tga, tiff};
 
 /// The format of these bytes by their magic numbers; `None` for everything that the engine does not render.
 pub fn sniff(source: &[u8]) -> Option<SourceFormat> {
@@ -15,6 +15,11 @@ pub fn sniff(source: &[u8]) -> Option<SourceFormat> {
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] if !tiff::is_camera_raw(source) => {
             Some(SourceFormat::Tiff)
         }
+        [b'q', b'o', b'i', b'f', ..] if matches!(source.get(12..14), Some([3 | 4, 0 | 1])) => Some(SourceFormat::Qoi),
+        [b'P', b'1'..=b'7', ..] if pnm::is_pnm(source) => Some(SourceFormat::Pnm),
+        _ if ico::is_ico(source) => Some(SourceFormat::Ico),
+        // Last, because it has no magic number.
+        _ if tga::is_tga(source) => Some(SourceFormat::Tga),
         _ => None,
     }
 }

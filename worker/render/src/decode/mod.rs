@@ -2,8 +2,12 @@
 
 mod bmp;
 mod gif;
+mod ico;
 mod jpeg;
 mod png;
+mod pnm;
+mod qoi;
+mod tga;
 mod tiff;
 mod webp;
 
@@ -52,6 +56,10 @@ pub(crate) fn decode(format: SourceFormat, order: &Order<'_>) -> Result<Decoded,
         SourceFormat::Webp => webp::decode(order),
         SourceFormat::Tiff => tiff::decode(order),
         SourceFormat::Bmp => bmp::decode(order),
+        SourceFormat::Ico => ico::decode(order),
+        SourceFormat::Tga => tga::decode(order),
+        SourceFormat::Pnm => pnm::decode(order),
+        SourceFormat::Qoi => qoi::decode(order),
     })
 }
 
