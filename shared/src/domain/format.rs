@@ -26,11 +26,18 @@ pub enum SourceFormat {
     Pnm,
     /// The Quite OK Image Format.
     Qoi,
+    /// A camera's raw file of any maker (CR2, NEF, ARW, DNG, RAF, RW2): one format, because what is rendered is always
+    /// the largest JPEG preview in it.
+    Raw,
+    /// Photoshop's PSD and PSB; the flattened picture.
+    Psd,
+    /// JPEG XL, ISO/IEC 18181.
+    Jxl,
 }
 
 impl SourceFormat {
     /// Every source format, in the order in which they are listed to people.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Jpeg,
         Self::Png,
         Self::Gif,
@@ -41,6 +48,9 @@ impl SourceFormat {
         Self::Tga,
         Self::Pnm,
         Self::Qoi,
+        Self::Raw,
+        Self::Psd,
+        Self::Jxl,
     ];
 
     /// The name in configuration, metrics and our own API.
@@ -56,6 +66,9 @@ impl SourceFormat {
             Self::Tga => "tga",
             Self::Pnm => "pnm",
             Self::Qoi => "qoi",
+            Self::Raw => "raw",
+            Self::Psd => "psd",
+            Self::Jxl => "jxl",
         }
     }
 
@@ -72,6 +85,9 @@ impl SourceFormat {
             Self::Tga => "image/x-tga",
             Self::Pnm => "image/x-portable-anymap",
             Self::Qoi => "image/qoi",
+            Self::Raw => "image/x-raw",
+            Self::Psd => "image/vnd.adobe.photoshop",
+            Self::Jxl => "image/jxl",
         }
     }
 
@@ -82,7 +98,17 @@ impl SourceFormat {
             Self::Ico => &["image/x-icon", "image/x-win-bitmap"],
             Self::Tga => &["image/x-targa", "image/tga"],
             Self::Pnm => &["image/x-portable-bitmap", "image/x-portable-graymap", "image/x-portable-pixmap"],
-            Self::Jpeg | Self::Png | Self::Gif | Self::Webp | Self::Tiff | Self::Qoi => &[],
+            Self::Raw => &[
+                "image/x-canon-cr2",
+                "image/x-nikon-nef",
+                "image/x-sony-arw",
+                "image/x-adobe-dng",
+                "image/dng",
+                "image/x-fuji-raf",
+                "image/x-panasonic-rw2",
+            ],
+            Self::Psd => &["image/x-photoshop", "image/psd", "application/x-photoshop"],
+            Self::Jpeg | Self::Png | Self::Gif | Self::Webp | Self::Tiff | Self::Qoi | Self::Jxl => &[],
         }
     }
 
@@ -99,6 +125,9 @@ impl SourceFormat {
             Self::Tga => &["tga", "icb", "vda", "vst"],
             Self::Pnm => &["pnm", "pbm", "pgm", "ppm", "pam"],
             Self::Qoi => &["qoi"],
+            Self::Raw => &["dng", "cr2", "nef", "nrw", "arw", "sr2", "raf", "rw2"],
+            Self::Psd => &["psd", "psb"],
+            Self::Jxl => &["jxl"],
         }
     }
 

@@ -4,9 +4,12 @@ mod bmp;
 mod gif;
 mod ico;
 mod jpeg;
+mod jxl;
 mod png;
 mod pnm;
+mod psd;
 mod qoi;
+mod raw;
 mod tga;
 mod tiff;
 mod webp;
@@ -60,6 +63,9 @@ pub(crate) fn decode(format: SourceFormat, order: &Order<'_>) -> Result<Decoded,
         SourceFormat::Tga => tga::decode(order),
         SourceFormat::Pnm => pnm::decode(order),
         SourceFormat::Qoi => qoi::decode(order),
+        SourceFormat::Raw => raw::decode(order),
+        SourceFormat::Psd => psd::decode(order),
+        SourceFormat::Jxl => jxl::decode(order),
     })
 }
 

@@ -60,7 +60,9 @@ fn push_pixel<T: Sample>(row: &mut Vec<T>, header: &PsdHeader<'_>, planes: &[Vec
         PsdMode::Gray | PsdMode::Rgb => {
             let colours = header.colours();
             let alpha = planes.get(colours).map_or(T::MOST, |plane| plane[x].into());
-            row.extend(planes[..colours].iter().map(|plane| T::from_sum(without_white(plane[x].into(), alpha, T::MOST))));
+            row.extend(
+                planes[..colours].iter().map(|plane| T::from_sum(without_white(plane[x].into(), alpha, T::MOST))),
+            );
         }
     }
     if header.alpha {
@@ -80,11 +82,16 @@ fn without_white(sample: u64, alpha: u64, most: u64) -> u64 {
 fn channels<'a>(header: &PsdHeader<'a>, used: usize) -> Result<Vec<Channel<'a>>, Failure> {
     let (width, height) = (header.page.dimensions.width as usize, header.page.dimensions.height as usize);
     let row_bytes = (width * header.bits).div_ceil(8);
-    let (coding, data) =
-        header.picture.split_first_chunk::<2>().ok_or_else(|| truncated("the PSD ends before its flattened picture"))?;
+    let (coding, data) = header
+        .picture
+        .split_first_chunk::<2>()
+        .ok_or_else(|| truncated("the PSD ends before its flattened picture"))?;
     match u16::from_be_bytes(*coding) {
         0 => {
-            let channel = |index: usize| Channel::Plain { data: data.get(index * row_bytes * height..).unwrap_or_default(), row_bytes };
+            let channel = |index: usize| Channel::Plain {
+                data: data.get(index * row_bytes * height..).unwrap_or_default(),
+                row_bytes,
+            };
             Ok((0..used).map(channel).collect())
         }
         1 => packed_channels(header, data, used, row_bytes),
@@ -93,7 +100,12 @@ fn channels<'a>(header: &PsdHeader<'a>, used: usize) -> Result<Vec<Channel<'a>>,
 }
 
 /// `PackBits`: first the lengths of all rows of all channels, then the rows.
-fn packed_channels<'a>(header: &PsdHeader<'a>, data: &'a [u8], used: usize, row_bytes: usize) -> Result<Vec<Channel<'a>>, Failure> {
+fn packed_channels<'a>(
+    header: &PsdHeader<'a>,
+    data: &'a [u8],
+    used: usize,
+    row_bytes: usize,
+) -> Result<Vec<Channel<'a>>, Failure> {
     let height = header.page.dimensions.height as usize;
     let size = if header.large { 4 } else { 2 };
     let lengths = data.split_at_checked(header.channels * height * size);
@@ -103,7 +115,8 @@ fn packed_channels<'a>(header: &PsdHeader<'a>, data: &'a [u8], used: usize, row_
         .chunks_exact(height * size)
         .take(used)
         .map(|lengths| {
-            let channel = Channel::Packed { lengths, size, rows, at, unpacked: Vec::with_capacity(row_bytes), row_bytes };
+            let channel =
+                Channel::Packed { lengths, size, rows, at, unpacked: Vec::with_capacity(row_bytes), row_bytes };
             at += lengths.chunks_exact(size).map(number).sum::<usize>();
             channel
         })

@@ -180,7 +180,8 @@ fn count_in_block(bytes: Bytes<'_>, large: bool, layers_length: usize) -> Option
     let mut at = layers_length + 4 + bytes.u32(layers_length)? as usize;
     for _ in 0..BLOCKS_MAX {
         let key = bytes.slice(at + 4, 4)?;
-        let wide = large && matches!(key, b"LMsk" | b"Lr16" | b"Lr32" | b"Layr" | b"Mt16" | b"Mt32" | b"Mtrn" | b"Alph");
+        let wide =
+            large && matches!(key, b"LMsk" | b"Lr16" | b"Lr32" | b"Layr" | b"Mt16" | b"Mt32" | b"Mtrn" | b"Alph");
         let length = if wide { usize::try_from(bytes.u64(at + 8)?).ok()? } else { bytes.u32(at + 8)? as usize };
         let content = at + if wide { 16 } else { 12 };
         if key == b"Lr16" {

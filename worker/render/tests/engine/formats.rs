@@ -1,12 +1,13 @@
 //! The formats whose decoders are our own: every variant shows the picture that another program wrote.
 
+use ::render::sniff;
 use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
-use render::sniff;
+use shared::domain::failure::FailureCode;
 use shared::domain::format::{OutputFormat, SourceFormat};
 use shared::domain::preset::Preset;
 
 use crate::common::sources::{file, quarters};
-use crate::common::{near, picture, preset};
+use crate::common::{near, picture, preset, render};
 
 /// The preset without loss: what comes out is what was decoded.
 fn exact() -> Preset {
@@ -142,4 +143,190 @@ fn bitmaps_in_icons_have_masks_or_opacity() {
     let source = icon(&[bitmap(1, 2, 32, &[], &rows)]);
     assert_eq!(picture(&source, exact()).get_pixel(0, 1), &image::Rgba([7, 8, 9, 0x80]));
     assert_eq!(picture(&source, exact()).get_pixel(0, 0).0[3], clear.to_rgba8().get_pixel(0, 0).0[3]);
+}
+
+/// A value of a TIFF directory.
+fn tag(tag: u16, kind: u16, value: u32) -> Vec<u8> {
+    [&tag.to_le_bytes(), kind.to_le_bytes().as_slice(), &1_u32.to_le_bytes(), &value.to_le_bytes()].concat()
+}
+
+fn directory(tags: &[Vec<u8>], next: u32) -> Vec<u8> {
+    [(tags.len() as u16).to_le_bytes().as_slice(), &tags.concat(), &next.to_le_bytes()].concat()
+}
+
+/// A raw file with a thumbnail in its first directory, a large preview in one below that, and the orientation of the
+/// camera; the directory below says that itself is the next one and below itself.
+fn raw(orientation: u32) -> Vec<u8> {
+    let small = file(quarters(16, 12), ImageFormat::Jpeg);
+    let large = file(crate::common::sources::stored(&quarters(120, 80), orientation as u16), ImageFormat::Jpeg);
+    let (below, pixels) = (8 + 2 + 5 * 12 + 4, 8 + 2 + 5 * 12 + 4 + 2 + 4 * 12 + 4);
+    let first = [
+        tag(254, 4, 1),
+        tag(274, 3, orientation),
+        tag(330, 4, below),
+        tag(513, 4, pixels),
+        tag(514, 4, small.len() as u32),
+    ];
+    let second =
+        [tag(259, 3, 7), tag(273, 4, pixels + small.len() as u32), tag(279, 4, large.len() as u32), tag(330, 4, below)];
+    [b"II*\0\x08\0\0\0".as_slice(), &directory(&first, below), &directory(&second, below), &small, &large].concat()
+}
+
+#[test]
+fn the_largest_preview_of_a_raw_file_is_turned_as_the_camera_says() {
+    for orientation in 1..=8 {
+        let expected = quarters(120, 80).into();
+        assert_shows(&raw(orientation), SourceFormat::Raw, &expected, 40, &format!("orientation {orientation}"));
+    }
+}
+
+#[test]
+fn a_raf_keeps_its_preview_where_its_header_says() {
+    let upright = quarters(120, 80);
+    let jpeg = file(upright.clone(), ImageFormat::Jpeg);
+    let mut source = b"FUJIFILMCCD-RAW 0201FF000000".to_vec();
+    source.resize(84, 0);
+    source.extend(92_u32.to_be_bytes());
+    source.extend((jpeg.len() as u32).to_be_bytes());
+    source.extend(jpeg);
+    assert_shows(&source, SourceFormat::Raw, &upright.into(), 40, "RAF");
+}
+
+#[test]
+fn a_raw_file_without_a_preview_says_so() {
+    let mut source = raw(1);
+    source.truncate(136);
+    let failure = render(&source, &[exact()]).unwrap_err();
+    assert_eq!(failure.code, FailureCode::UnsupportedFeature, "{failure}");
+    for length in 0..200 {
+        let _ = render(&raw(1)[..length], &[exact()]);
+    }
+}
+
+/// A Photoshop document: mode, bits, palette, number of layers, and the flattened picture with its coding.
+fn psd(
+    large: bool,
+    (width, height): (u32, u32),
+    [channels, bits, mode]: [u16; 3],
+    layers: i16,
+    palette: &[u8],
+    picture: &[u8],
+) -> Vec<u8> {
+    let mut source = b"8BPS\0".to_vec();
+    source.push(if large { 2 } else { 1 });
+    source.extend([0; 6]);
+    source.extend(channels.to_be_bytes());
+    source.extend([height.to_be_bytes(), width.to_be_bytes()].concat());
+    source.extend([bits.to_be_bytes(), mode.to_be_bytes()].concat());
+    source.extend((palette.len() as u32).to_be_bytes());
+    source.extend(palette);
+    source.extend([0; 4]);
+    let pad = if large { [0_u8; 4].as_slice() } else { &[] };
+    source.extend([pad, &[0, 0, 0, if large { 10 } else { 6 }], pad, &[0, 0, 0, 2], &layers.to_be_bytes()].concat());
+    source.extend(picture);
+    source
+}
+
+/// The planes of a picture in run lengths: rows as they are and rows of repeated samples by turns.
+fn packed(planes: &[Vec<u8>], width: usize, large: bool) -> Vec<u8> {
+    let (mut lengths, mut rows) = (vec![0, 1], Vec::new());
+    for (index, row) in planes.iter().flat_map(|plane| plane.chunks(width)).enumerate() {
+        let begin = rows.len();
+        if index % 2 == 0 {
+            rows.extend([&[width as u8 - 1], row].concat());
+        } else {
+            row.chunk_by(|a, b| a == b).for_each(|run| rows.extend([(257 - run.len() as u16) as u8, run[0]]));
+        }
+        let length = (rows.len() - begin) as u32;
+        lengths.extend(if large { length.to_be_bytes().to_vec() } else { (length as u16).to_be_bytes().to_vec() });
+    }
+    [lengths, rows].concat()
+}
+
+fn planes(picture: &DynamicImage) -> Vec<Vec<u8>> {
+    let channels = usize::from(picture.color().channel_count());
+    (0..channels).map(|channel| picture.as_bytes().iter().skip(channel).step_by(channels).copied().collect()).collect()
+}
+
+#[test]
+fn flattened_pictures_of_photoshop_in_every_mode() {
+    let size = (61, 43);
+    let rgb = DynamicImage::from(quarters(size.0, size.1));
+    let gray = DynamicImage::from(rgb.to_luma8());
+    let plain = |planes: &[Vec<u8>]| [vec![0, 0], planes.concat()].concat();
+    let wide = |planes: &[Vec<u8>]| {
+        plain(&planes.iter().map(|p| p.iter().flat_map(|s| [*s, *s]).collect()).collect::<Vec<_>>())
+    };
+    let ink: Vec<Vec<u8>> = planes(&rgb).into_iter().chain([vec![255; 61 * 43]]).collect();
+    let palette: Vec<u8> = (0..3).flat_map(|_| 0..=255).collect();
+    for (what, source, expected) in [
+        ("RGB", psd(false, size, [3, 8, 3], 1, &[], &plain(&planes(&rgb))), &rgb),
+        ("RGB, 16 bits", psd(false, size, [3, 16, 3], 1, &[], &wide(&planes(&rgb))), &rgb),
+        ("RGB, packed", psd(false, size, [3, 8, 3], 1, &[], &packed(&planes(&rgb), 61, false)), &rgb),
+        ("PSB, packed", psd(true, size, [3, 8, 3], 1, &[], &packed(&planes(&rgb), 61, true)), &rgb),
+        ("grey", psd(false, size, [1, 8, 1], 1, &[], &plain(&planes(&gray))), &gray),
+        ("palette", psd(false, size, [1, 8, 2], 1, &palette, &plain(&planes(&gray))), &gray),
+        ("ink", psd(false, size, [4, 8, 4], 1, &[], &plain(&ink)), &rgb),
+        ("a channel that is no opacity", psd(false, size, [4, 8, 3], 1, &[], &plain(&ink)), &rgb),
+    ] {
+        assert_shows(&source, SourceFormat::Psd, expected, 1, what);
+    }
+}
+
+#[test]
+fn white_is_taken_out_of_what_photoshop_flattened() {
+    // Half-clear red over white is (255, 127, 127).
+    let planes = [vec![255, 255], vec![127, 255], vec![127, 255], vec![128, 0]];
+    let source = psd(false, (2, 1), [4, 8, 3], -1, &[], &[vec![0, 0], planes.concat()].concat());
+    let shown = picture(&source, exact());
+    assert_eq!((shown.get_pixel(0, 0).0, shown.get_pixel(1, 0).0[3]), ([255, 0, 0, 128], 0));
+}
+
+#[test]
+fn a_cut_document_of_photoshop_shows_what_all_channels_have() {
+    let planes: Vec<Vec<u8>> = vec![vec![90; 61 * 43]; 3];
+    let source = psd(false, (61, 43), [3, 8, 3], 1, &[], &packed(&planes, 61, false));
+    let tenth = source.len() / 10;
+    let shown = picture(&source[..source.len() - tenth], exact());
+    assert_eq!(shown.get_pixel(30, 10).0, [90, 90, 90, 255]);
+    let failure = render(&source[..source.len() - tenth * 3], &[exact()]).unwrap_err();
+    assert_eq!(failure.code, FailureCode::Truncated);
+    for at in 0..60 {
+        let mut flipped = source.clone();
+        flipped[at] ^= 0xff;
+        let _ = render(&flipped, &[exact()]);
+        let _ = render(&source[..at], &[exact()]);
+    }
+}
+
+/// The quarters of 24x16 pixels as libjxl writes them without loss.
+const JXL: &str = "ff0a03412408020100bc004b386998ca83f72b4808805a991733e3e90241\
+     00104c7b030c142052566922dd2a10429a0e7547473d86e02b0a542a";
+
+fn from_hex(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn jpeg_xl_naked_and_in_its_container() {
+    let naked = from_hex(JXL);
+    let box_length = (naked.len() as u32 + 8).to_be_bytes();
+    let head = b"\0\0\0\x0cJXL \x0d\x0a\x87\x0a\0\0\0\x14ftypjxl \0\0\0\0jxl ".as_slice();
+    let container = [head, &box_length, b"jxlc", &naked].concat();
+    for (source, what) in [(naked, "naked"), (container, "container")] {
+        assert_shows(&source, SourceFormat::Jxl, &quarters(24, 16).into(), 0, what);
+    }
+}
+
+#[test]
+fn a_cut_or_damaged_jpeg_xl_ends() {
+    let source = from_hex(JXL);
+    for at in 0..source.len() {
+        assert!(render(&source[..at], &[exact()]).is_err(), "{at} bytes");
+        let mut flipped = source.clone();
+        flipped[at] ^= 0xff;
+        let _ = render(&flipped, &[exact()]);
+    }
+    let cut = render(&source[..source.len() - 2], &[exact()]).unwrap_err();
+    assert_eq!(cut.code, FailureCode::Truncated, "{cut}");
 }

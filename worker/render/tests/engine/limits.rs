@@ -19,7 +19,7 @@ impl StepObserver for Steps {
 }
 
 /// Tiny files whose headers claim this many pixels.
-fn claims(width: u32, height: u32) -> [(&'static str, Vec<u8>); 9] {
+fn claims(width: u32, height: u32) -> [(&'static str, Vec<u8>); 10] {
     let header = [&width.to_be_bytes(), height.to_be_bytes().as_slice(), &[16, 6, 0, 0, 0]].concat();
     let png = [b"\x89PNG\r\n\x1a\n", png_chunk(b"IHDR", &header).as_slice(), &png_chunk(b"IDAT", &[0; 40])].concat();
     let (w, h) = ((width as u16).to_be_bytes(), (height as u16).to_be_bytes());
@@ -39,7 +39,10 @@ fn claims(width: u32, height: u32) -> [(&'static str, Vec<u8>); 9] {
     let pnm = format!("P5 {width} {height} 255\n....").into_bytes();
     let directory = [0, 0, 1, 0, 1, 0, 32, 32, 0, 0, 1, 0, 32, 0, 100, 0, 0, 0, 22, 0, 0, 0];
     let ico = [directory.as_slice(), &png].concat();
+    let psd = [b"8BPS\0\x01\0\0\0\0\0\0\0\x03".as_slice(), &height.to_be_bytes(), &width.to_be_bytes(), &[0, 8, 0, 3]]
+        .concat();
     [
+        ("psd", psd),
         ("png", png),
         ("jpeg", jpeg),
         ("gif", gif),
