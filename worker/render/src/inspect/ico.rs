@@ -17,6 +17,9 @@ const PNG_MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// One picture of an icon.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IcoEntry<'a> {
+    /// Bits of a pixel: the bitmap's own, or for a PNG what the directory says, because there one with 16 colours is often
+    /// written as if it had millions.
+    bits: u16,
     /// Its own dimensions; a bitmap that is written from the bottom is turned by its orientation.
     pub(crate) page: PageHeader,
     /// Its pixels.
@@ -50,7 +53,7 @@ pub(crate) fn largest(source: &[u8]) -> Result<IcoEntry<'_>, Failure> {
     let bytes = Bytes::little(source);
     let count = usize::from(bytes.u16(4).unwrap_or(0)).min(ENTRIES_MAX);
     let entries = (0..count).filter_map(|index| entry(bytes, HEAD_BYTES + index * ENTRY_BYTES));
-    let size = |entry: &IcoEntry<'_>| (entry.page.dimensions.area_pixels(), entry.bits());
+    let size = |entry: &IcoEntry<'_>| (entry.page.dimensions.area_pixels(), entry.bits);
     entries
         .reduce(|best, entry| if size(&entry) > size(&best) { entry } else { best })
         .ok_or_else(|| corrupt("the icon has no picture that can be read"))
@@ -67,20 +70,12 @@ pub(crate) fn is_ico(source: &[u8]) -> bool {
     matches!(source, [0, 0, 1 | 2, 0, ..]) && first().unwrap_or(false)
 }
 
-impl IcoEntry<'_> {
-    fn bits(&self) -> usize {
-        match self.content {
-            IcoContent::Png(_) => 32,
-            IcoContent::Bitmap(bitmap) => bitmap.bits,
-        }
-    }
-}
-
 fn entry(bytes: Bytes<'_>, at: usize) -> Option<IcoEntry<'_>> {
     // The length is not asked: many writers get it wrong, and the picture knows its own.
     let content = bytes.rest(bytes.u32(at + 12)? as usize);
     if content.starts_with(PNG_MAGIC) {
-        return Some(IcoEntry { page: png::header(content).ok()?, content: IcoContent::Png(content) });
+        let page = png::header(content).ok()?;
+        return Some(IcoEntry { bits: bytes.u16(at + 6)?, page, content: IcoContent::Png(content) });
     }
     bitmap(Bytes::little(content))
 }
@@ -89,7 +84,8 @@ fn entry(bytes: Bytes<'_>, at: usize) -> Option<IcoEntry<'_>> {
 fn bitmap(bytes: Bytes<'_>) -> Option<IcoEntry<'_>> {
     let head = bytes.u32(0).filter(|length| matches!(length, 40 | 108 | 124))? as usize;
     let (width, height) = (bytes.u32(4)?.cast_signed(), bytes.u32(8)?.cast_signed());
-    let (bits, compression) = (usize::from(bytes.u16(14)?), bytes.u32(16)?);
+    let (bits_written, compression) = (bytes.u16(14)?, bytes.u32(16)?);
+    let bits = usize::from(bits_written);
     if !matches!(bits, 1 | 4 | 8 | 16 | 24 | 32) || !matches!((compression, bits), (0, _) | (3, 32)) {
         return None;
     }
@@ -108,7 +104,7 @@ fn bitmap(bytes: Bytes<'_>) -> Option<IcoEntry<'_>> {
         pixels: bytes.rest(pixels),
         profile: (head == 124).then(|| profile(bytes)).flatten(),
     });
-    Some(IcoEntry { page, content })
+    Some(IcoEntry { bits: bits_written, page, content })
 }
 
 /// The profile of a version 5 header that embeds one.

@@ -116,6 +116,14 @@ fn the_largest_picture_of_an_icon_whatever_its_directory_says() {
 }
 
 #[test]
+fn of_equally_large_pictures_the_one_with_most_colours() {
+    let (few, many) = (quarters(20, 20), RgbImage::from_pixel(20, 20, image::Rgb([9, 99, 199])));
+    let mut source = icon(&[file(few, ImageFormat::Png), file(many.clone(), ImageFormat::Png)]);
+    source[6 + 6] = 4;
+    assert_shows(&source, SourceFormat::Ico, &many.into(), 0, "the second has 32 bits, the first 4");
+}
+
+#[test]
 fn bitmaps_in_icons_have_masks_or_opacity() {
     let shown = |pixels: [u8; 8]| DynamicImage::from(RgbaImage::from_raw(1, 2, pixels.to_vec()).unwrap());
     let (red, hidden) = ([0, 0, 255, 0], [0x80, 0, 0, 0]);
