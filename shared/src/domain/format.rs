@@ -18,11 +18,40 @@ pub enum SourceFormat {
     Tiff,
     /// Windows bitmap.
     Bmp,
+    /// Windows icon or cursor; its largest picture.
+    Ico,
+    /// Truevision TGA.
+    Tga,
+    /// Netpbm: PBM, PGM, PPM, plain and binary, and PAM.
+    Pnm,
+    /// The Quite OK Image Format.
+    Qoi,
+    /// A camera's raw file of any maker (CR2, NEF, ARW, DNG, RAF, RW2): one format, because what is rendered is always
+    /// the largest JPEG preview in it.
+    Raw,
+    /// Photoshop's PSD and PSB; the flattened picture.
+    Psd,
+    /// JPEG XL, ISO/IEC 18181.
+    Jxl,
 }
 
 impl SourceFormat {
     /// Every source format, in the order in which they are listed to people.
-    pub const ALL: [Self; 6] = [Self::Jpeg, Self::Png, Self::Gif, Self::Webp, Self::Tiff, Self::Bmp];
+    pub const ALL: [Self; 13] = [
+        Self::Jpeg,
+        Self::Png,
+        Self::Gif,
+        Self::Webp,
+        Self::Tiff,
+        Self::Bmp,
+        Self::Ico,
+        Self::Tga,
+        Self::Pnm,
+        Self::Qoi,
+        Self::Raw,
+        Self::Psd,
+        Self::Jxl,
+    ];
 
     /// The name in configuration, metrics and our own API.
     pub fn name(self) -> &'static str {
@@ -33,10 +62,17 @@ impl SourceFormat {
             Self::Webp => "webp",
             Self::Tiff => "tiff",
             Self::Bmp => "bmp",
+            Self::Ico => "ico",
+            Self::Tga => "tga",
+            Self::Pnm => "pnm",
+            Self::Qoi => "qoi",
+            Self::Raw => "raw",
+            Self::Psd => "psd",
+            Self::Jxl => "jxl",
         }
     }
 
-    /// The IANA media type.
+    /// The media type: IANA's where there is one, else the one in use.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
@@ -45,6 +81,34 @@ impl SourceFormat {
             Self::Webp => "image/webp",
             Self::Tiff => "image/tiff",
             Self::Bmp => "image/bmp",
+            Self::Ico => "image/vnd.microsoft.icon",
+            Self::Tga => "image/x-tga",
+            Self::Pnm => "image/x-portable-anymap",
+            Self::Qoi => "image/qoi",
+            Self::Raw => "image/x-raw",
+            Self::Psd => "image/vnd.adobe.photoshop",
+            Self::Jxl => "image/jxl",
+        }
+    }
+
+    /// Other media types that clients declare for it.
+    fn other_media_types(self) -> &'static [&'static str] {
+        match self {
+            Self::Bmp => &["image/x-ms-bmp"],
+            Self::Ico => &["image/x-icon", "image/x-win-bitmap"],
+            Self::Tga => &["image/x-targa", "image/tga"],
+            Self::Pnm => &["image/x-portable-bitmap", "image/x-portable-graymap", "image/x-portable-pixmap"],
+            Self::Raw => &[
+                "image/x-canon-cr2",
+                "image/x-nikon-nef",
+                "image/x-sony-arw",
+                "image/x-adobe-dng",
+                "image/dng",
+                "image/x-fuji-raf",
+                "image/x-panasonic-rw2",
+            ],
+            Self::Psd => &["image/x-photoshop", "image/psd", "application/x-photoshop"],
+            Self::Jpeg | Self::Png | Self::Gif | Self::Webp | Self::Tiff | Self::Qoi | Self::Jxl => &[],
         }
     }
 
@@ -57,6 +121,13 @@ impl SourceFormat {
             Self::Webp => &["webp"],
             Self::Tiff => &["tif", "tiff"],
             Self::Bmp => &["bmp", "dib"],
+            Self::Ico => &["ico", "cur"],
+            Self::Tga => &["tga", "icb", "vda", "vst"],
+            Self::Pnm => &["pnm", "pbm", "pgm", "ppm", "pam"],
+            Self::Qoi => &["qoi"],
+            Self::Raw => &["dng", "cr2", "nef", "nrw", "arw", "sr2", "raf", "rw2"],
+            Self::Psd => &["psd", "psb"],
+            Self::Jxl => &["jxl"],
         }
     }
 
@@ -72,7 +143,10 @@ impl SourceFormat {
         let by_name = extension.and_then(|ext| Self::ALL.into_iter().find(|f| f.extensions().contains(&ext.as_str())));
         by_name.or_else(|| {
             let essence = content_type?.split(';').next()?.trim().to_ascii_lowercase();
-            Self::ALL.into_iter().find(|format| format.media_type() == essence)
+            let means = |format: &Self| {
+                format.media_type() == essence || format.other_media_types().contains(&essence.as_str())
+            };
+            Self::ALL.into_iter().find(means)
         })
     }
 }
@@ -125,6 +199,7 @@ mod tests {
     fn the_name_is_believed_before_the_declared_type() {
         assert_eq!(SourceFormat::declared("a.JPEG", Some("image/png")), Some(SourceFormat::Jpeg));
         assert_eq!(SourceFormat::declared("scan", Some("image/TIFF; x=1")), Some(SourceFormat::Tiff));
+        assert_eq!(SourceFormat::declared("favicon", Some("image/x-icon")), Some(SourceFormat::Ico));
         assert_eq!(SourceFormat::declared("letter.docx", Some("application/octet-stream")), None);
     }
 

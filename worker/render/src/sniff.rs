@@ -2,7 +2,7 @@
 
 use shared::domain::format::SourceFormat;
 
-use crate::inspect::tiff;
+use crate::inspect::{ico, pnm, raw, tga, tiff};
 
 /// The format of these bytes by their magic numbers; `None` for everything that the engine does not render.
 pub fn sniff(source: &[u8]) -> Option<SourceFormat> {
@@ -12,9 +12,19 @@ pub fn sniff(source: &[u8]) -> Option<SourceFormat> {
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(SourceFormat::Gif),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(SourceFormat::Webp),
         [b'B', b'M', ..] if is_bitmap(source) => Some(SourceFormat::Bmp),
-        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] if !tiff::is_camera_raw(source) => {
-            Some(SourceFormat::Tiff)
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] if tiff::is_camera_raw(source) => {
+            Some(SourceFormat::Raw)
         }
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(SourceFormat::Tiff),
+        _ if raw::is_raw(source) => Some(SourceFormat::Raw),
+        [b'8', b'B', b'P', b'S', 0, 1 | 2, 0, 0, 0, 0, 0, 0, ..] => Some(SourceFormat::Psd),
+        [0xff, 0x0a, ..] => Some(SourceFormat::Jxl),
+        [0, 0, 0, 12, b'J', b'X', b'L', b' ', 0x0d, 0x0a, 0x87, 0x0a, ..] => Some(SourceFormat::Jxl),
+        [b'q', b'o', b'i', b'f', ..] if matches!(source.get(12..14), Some([3 | 4, 0 | 1])) => Some(SourceFormat::Qoi),
+        [b'P', b'1'..=b'7', ..] if pnm::is_pnm(source) => Some(SourceFormat::Pnm),
+        _ if ico::is_ico(source) => Some(SourceFormat::Ico),
+        // Last, because it has no magic number.
+        _ if tga::is_tga(source) => Some(SourceFormat::Tga),
         _ => None,
     }
 }
@@ -44,7 +54,8 @@ mod tests {
         assert_eq!(sniff(b"BMW is a make of car, and this is text"), None);
         assert_eq!(sniff(b"RIFF\0\0\0\0WAVEfmt "), None);
         assert_eq!(sniff(b"%PDF-1.7"), None);
-        assert_eq!(sniff(b"II*\0\x10\0\0\0CR\x02\0"), None, "Canon's CR2 is a TIFF by its first bytes");
+        let canon = sniff(b"II*\0\x10\0\0\0CR\x02\0");
+        assert_eq!(canon, Some(SourceFormat::Raw), "Canon's CR2 is a TIFF by its first bytes");
         assert_eq!(sniff(b""), None);
     }
 }

@@ -2,8 +2,15 @@
 
 mod bmp;
 mod gif;
+mod ico;
 mod jpeg;
+mod jxl;
 mod png;
+mod pnm;
+mod psd;
+mod qoi;
+mod raw;
+mod tga;
 mod tiff;
 mod webp;
 
@@ -52,6 +59,13 @@ pub(crate) fn decode(format: SourceFormat, order: &Order<'_>) -> Result<Decoded,
         SourceFormat::Webp => webp::decode(order),
         SourceFormat::Tiff => tiff::decode(order),
         SourceFormat::Bmp => bmp::decode(order),
+        SourceFormat::Ico => ico::decode(order),
+        SourceFormat::Tga => tga::decode(order),
+        SourceFormat::Pnm => pnm::decode(order),
+        SourceFormat::Qoi => qoi::decode(order),
+        SourceFormat::Raw => raw::decode(order),
+        SourceFormat::Psd => psd::decode(order),
+        SourceFormat::Jxl => jxl::decode(order),
     })
 }
 

@@ -2,9 +2,16 @@
 
 pub(crate) mod bmp;
 pub(crate) mod gif;
+pub(crate) mod ico;
 pub(crate) mod jpeg;
+pub(crate) mod jxl;
 pub(crate) mod png;
+pub(crate) mod pnm;
+pub(crate) mod psd;
+pub(crate) mod qoi;
+pub(crate) mod raw;
 pub(crate) mod reader;
+pub(crate) mod tga;
 pub(crate) mod tiff;
 pub(crate) mod webp;
 
@@ -59,6 +66,13 @@ pub(crate) fn page_header(
         SourceFormat::Gif => gif::header(source)?,
         SourceFormat::Webp => webp::header(source)?.page,
         SourceFormat::Bmp => bmp::header(source)?,
+        SourceFormat::Ico => ico::largest(source)?.page,
+        SourceFormat::Tga => tga::header(source)?.page,
+        SourceFormat::Pnm => pnm::header(source)?.page,
+        SourceFormat::Qoi => qoi::header(source)?,
+        SourceFormat::Raw => raw::preview(source)?.page,
+        SourceFormat::Psd => psd::header(source)?.page,
+        SourceFormat::Jxl => jxl::header(source)?,
         SourceFormat::Tiff => tiff::page(source, page)?.header(),
     };
     within(header.dimensions, limits)?;

@@ -6,8 +6,16 @@ use shared::domain::failure::FailureCode;
 use crate::common::sources::{file, quarters, tiff};
 use crate::common::{eager, near, picture, preset, render};
 
-const FORMATS: [ImageFormat; 5] =
-    [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::Tiff];
+const FORMATS: [ImageFormat; 8] = [
+    ImageFormat::Jpeg,
+    ImageFormat::Png,
+    ImageFormat::Gif,
+    ImageFormat::Bmp,
+    ImageFormat::Tiff,
+    ImageFormat::Tga,
+    ImageFormat::Pnm,
+    ImageFormat::Qoi,
+];
 
 /// Noise over the quarters, so that every row costs about the same bytes.
 fn noisy() -> image::RgbImage {
@@ -71,7 +79,7 @@ fn a_fifth_is_not_enough() {
 
 #[test]
 fn every_cut_and_every_flipped_byte_ends() {
-    for format in FORMATS.into_iter().chain([ImageFormat::WebP]) {
+    for format in FORMATS.into_iter().chain([ImageFormat::WebP, ImageFormat::Ico]) {
         let source = file(quarters(40, 30), format);
         for length in 0..source.len().min(400) {
             let _ = render(&source[..length], &eager());

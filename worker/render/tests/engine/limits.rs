@@ -19,7 +19,7 @@ impl StepObserver for Steps {
 }
 
 /// Tiny files whose headers claim this many pixels.
-fn claims(width: u32, height: u32) -> [(&'static str, Vec<u8>); 5] {
+fn claims(width: u32, height: u32) -> [(&'static str, Vec<u8>); 10] {
     let header = [&width.to_be_bytes(), height.to_be_bytes().as_slice(), &[16, 6, 0, 0, 0]].concat();
     let png = [b"\x89PNG\r\n\x1a\n", png_chunk(b"IHDR", &header).as_slice(), &png_chunk(b"IDAT", &[0; 40])].concat();
     let (w, h) = ((width as u16).to_be_bytes(), (height as u16).to_be_bytes());
@@ -32,7 +32,27 @@ fn claims(width: u32, height: u32) -> [(&'static str, Vec<u8>); 5] {
     let side = |tag: u8, side: u32| [&[tag, 1, 4, 0, 1, 0, 0, 0], side.to_le_bytes().as_slice()].concat();
     let strip = [0x11, 1, 4, 0, 1, 0, 0, 0, 8, 0, 0, 0];
     let tiff = [b"II*\0\x08\0\0\0\x03\0", side(0, width).as_slice(), &side(1, height), &strip, &[0; 4]].concat();
-    [("png", png), ("jpeg", jpeg), ("gif", gif), ("bmp", bmp), ("tiff", tiff)]
+    let mut tga = file(quarters(2, 2), ImageFormat::Tga);
+    tga[12..16].copy_from_slice(&[(width as u16).to_le_bytes(), (height as u16).to_le_bytes()].concat());
+    let mut qoi = file(quarters(2, 2), ImageFormat::Qoi);
+    qoi[4..12].copy_from_slice(&[width.to_be_bytes(), height.to_be_bytes()].concat());
+    let pnm = format!("P5 {width} {height} 255\n....").into_bytes();
+    let directory = [0, 0, 1, 0, 1, 0, 32, 32, 0, 0, 1, 0, 32, 0, 100, 0, 0, 0, 22, 0, 0, 0];
+    let ico = [directory.as_slice(), &png].concat();
+    let psd = [b"8BPS\0\x01\0\0\0\0\0\0\0\x03".as_slice(), &height.to_be_bytes(), &width.to_be_bytes(), &[0, 8, 0, 3]]
+        .concat();
+    [
+        ("psd", psd),
+        ("png", png),
+        ("jpeg", jpeg),
+        ("gif", gif),
+        ("bmp", bmp),
+        ("tiff", tiff),
+        ("tga", tga),
+        ("qoi", qoi),
+        ("pnm", pnm),
+        ("ico", ico),
+    ]
 }
 
 fn refused(source: &[u8], limits: &Limits) -> (FailureCode, String, Vec<Step>) {

@@ -6,6 +6,7 @@ mod colour;
 mod common;
 mod corpus;
 mod damage;
+mod formats;
 mod limits;
 mod orientation;
 mod pages;

@@ -7,7 +7,7 @@ const ENTRIES_MAX: usize = 4096;
 
 /// A TIFF as a whole.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct File<'a> {
+pub(crate) struct File<'a> {
     bytes: Bytes<'a>,
     /// BigTIFF: offsets and counts have 64 bits.
     big: bool,
@@ -15,7 +15,7 @@ pub(super) struct File<'a> {
 
 impl<'a> File<'a> {
     /// The file and the place of its first directory.
-    pub(super) fn open(source: &'a [u8]) -> Option<(Self, usize)> {
+    pub(crate) fn open(source: &'a [u8]) -> Option<(Self, usize)> {
         let bytes = match source.get(..2)? {
             b"II" => Bytes::little(source),
             b"MM" => Bytes::big(source),
@@ -27,7 +27,7 @@ impl<'a> File<'a> {
     }
 
     /// The directory at this place, and the place of the next one (0: there is none).
-    pub(super) fn directory(self, at: usize) -> Option<(Directory<'a>, usize)> {
+    pub(crate) fn directory(self, at: usize) -> Option<(Directory<'a>, usize)> {
         let (count, entries, size) = if self.big {
             (usize::try_from(self.bytes.u64(at)?).ok()?, at.checked_add(8)?, 20)
         } else {
@@ -58,23 +58,23 @@ struct Values {
 
 impl<'a> Directory<'a> {
     /// All bytes of the file, with its byte order.
-    pub(super) fn bytes(&self) -> Bytes<'a> {
+    pub(crate) fn bytes(&self) -> Bytes<'a> {
         self.file.bytes
     }
 
     /// Whether the tag is there.
-    pub(super) fn has(&self, tag: u16) -> bool {
+    pub(crate) fn has(&self, tag: u16) -> bool {
         self.find(tag).is_some()
     }
 
     /// The first value of a tag of whole numbers.
-    pub(super) fn number(&self, tag: u16) -> Option<u64> {
+    pub(crate) fn number(&self, tag: u16) -> Option<u64> {
         let values = self.find(tag).filter(|values| values.count > 0)?;
         self.value(&values, 0)
     }
 
     /// All values of a tag of whole numbers; `None` when any lies outside the file.
-    pub(super) fn numbers(&self, tag: u16) -> Option<Vec<u64>> {
+    pub(crate) fn numbers(&self, tag: u16) -> Option<Vec<u64>> {
         let values = self.find(tag)?;
         // The last one first, so that a lying count allocates nothing.
         self.value(&values, values.count.checked_sub(1)?)?;
@@ -92,7 +92,7 @@ impl<'a> Directory<'a> {
     }
 
     /// The values of a tag as bytes.
-    pub(super) fn data(&self, tag: u16) -> Option<&'a [u8]> {
+    pub(crate) fn data(&self, tag: u16) -> Option<&'a [u8]> {
         let values = self.find(tag)?;
         self.file.bytes.slice(values.at, values.count.checked_mul(width(values.kind)?)?)
     }

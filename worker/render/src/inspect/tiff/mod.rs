@@ -7,8 +7,7 @@ use std::collections::HashSet;
 
 use shared::domain::failure::Failure;
 
-pub(crate) use self::directory::Directory;
-use self::directory::File;
+pub(crate) use self::directory::{Directory, File};
 pub(crate) use self::page::{Alpha, Compression, Numbers, Photometric, TiffPage};
 use super::corrupt;
 
