@@ -4,7 +4,7 @@
 //! - [`config`]: defaults < file < environment < flags, checked once.
 //! - [`platform`]: the only place that names concrete adapters.
 //! - [`roles`]: runs the chosen roles under one two-stage shutdown.
-//! - [`demo`], [`render_files`], [`bench`], [`doctor`], [`health`]: the commands that are more than a role.
+//! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`]: the commands that are more than a role.
 
 pub mod bench;
 pub mod cli;
