@@ -146,7 +146,7 @@ async fn a_child_is_cut_off_and_bounded() {
     let told = failure(&pool, "hostile:look-around").await.reason;
     let limits = limits();
     let expected = format!(
-        "environment=0 own_session=true memory={} file={} core=0 descriptors=16 directory=/",
+        "environment=[\"GLIBC_TUNABLES\"] own_session=true memory={} file={} core=0 descriptors=16 directory=/",
         limits.child_memory_bytes_max, limits.output_bytes_max,
     );
     assert_eq!(told, expected);

@@ -129,8 +129,8 @@ fn not_jpeg(request: &Request<'_>) -> Report {
 fn surroundings() -> String {
     let limit = |resource| getrlimit(resource).maximum.map_or("none".to_owned(), |most| most.to_string());
     format!(
-        "environment={} own_session={} memory={} file={} core={} descriptors={} directory={}",
-        std::env::vars_os().count(),
+        "environment={:?} own_session={} memory={} file={} core={} descriptors={} directory={}",
+        std::env::vars_os().map(|(name, _)| name).collect::<Vec<_>>(),
         getsid(None).unwrap() == getpid(),
         limit(Resource::As),
         limit(Resource::Fsize),
