@@ -88,7 +88,7 @@ fn simd() -> anyhow::Result<String> {
     Ok(if render::has_simd_jpeg() {
         "built with SIMD".to_owned()
     } else {
-        "built without SIMD: JPEG takes about twice as long; install nasm and build again".to_owned()
+        "built without SIMD, so JPEG is slow; install nasm and build again".to_owned()
     })
 }
 

@@ -40,8 +40,8 @@ pub use request::{Page, Picture, Rendered, Report, Request};
 pub use sniff::sniff;
 pub use step::{Silent, Step, StepObserver};
 
-/// Whether JPEG is decoded and encoded with SIMD; without (nasm was missing when this was built) it takes about twice as
-/// long, and looks the same.
+/// Whether JPEG is decoded and encoded with SIMD; without (nasm was missing when this was built) it is slower
+/// and looks the same.
 pub const fn has_simd_jpeg() -> bool {
     cfg!(simd_jpeg)
 }
