@@ -4,7 +4,8 @@
 //! - [`config`]: defaults < file < environment < flags, checked once.
 //! - [`platform`]: the only place that names concrete adapters.
 //! - [`roles`]: runs the chosen roles under one two-stage shutdown.
-//! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`]: the commands that are more than a role.
+//! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`], [`explain`], [`redrive`], [`topology`]: the
+//!   commands that are more than a role.
 
 pub mod bench;
 pub mod cli;
@@ -12,10 +13,14 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod health;
+mod management;
 pub mod platform;
 pub mod readiness;
+pub mod redrive;
 pub mod render_files;
 pub mod roles;
 pub mod shutdown;
 mod source_file;
+pub mod topology;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Problems};
 use crate::exit::Failed;
+use crate::management;
 
 /// What the roles stand on.
 #[derive(Clone)]
@@ -71,8 +72,48 @@ async fn connect_database(
 }
 
 async fn connect_queue(config: &Config, drain: &CancellationToken) -> Result<Option<Arc<dyn WorkQueue>>, Failed> {
-    let connect = || async { adapters::queue::open(&config.queue).await.map_err(Trouble::of_queue) };
+    let connect = || async {
+        match adapters::queue::open(&config.queue).await {
+            Ok(queue) => Ok(queue),
+            Err(error) => Err(Trouble::of_queue(explained(config, error).await)),
+        }
+    };
     until_up("queue", drain, connect).await
+}
+
+/// What the broker refuses, with all differences where its management API can tell them.
+pub(crate) async fn explained(config: &Config, error: QueueError) -> QueueError {
+    let QueueError::Misconfigured(words) = error else { return error };
+    if config.queue.management_url.is_empty() || config.queue.is_in_process() {
+        return QueueError::Misconfigured(words);
+    }
+    let asked = management::differences(&config.queue.management_url, &definitions(config, None)).await;
+    let more = match asked {
+        Ok(lines) if lines.is_empty() => return QueueError::Misconfigured(words),
+        Ok(lines) => format!("all differences:\n  {}", lines.join("\n  ")),
+        Err(error) => format!("the management API could not be asked for all differences: {error:#}"),
+    };
+    QueueError::Misconfigured(format!("{words}\n{more}"))
+}
+
+/// Exchanges, queues and bindings as broker definitions; `vhost`: default that of `queue.url`.
+pub fn definitions(config: &Config, vhost: Option<&str>) -> serde_json::Value {
+    adapters::queue::definitions(&config.queue, vhost)
+}
+
+/// The rows, for a command: a database that is away is not waited for, and its schema must be the expected one.
+pub async fn open_store(config: &Config) -> Result<Arc<dyn StateStore>, Failed> {
+    let database = Database::connect(&config.database).await.map_err(store_failed)?;
+    database.ping().await.map_err(store_failed)?;
+    Ok(Arc::new(database))
+}
+
+/// How a command ends when the store did not answer.
+pub(crate) fn store_failed(error: StoreError) -> Failed {
+    match Trouble::of_store(error) {
+        Trouble::Away(error) => Failed::dependency(error),
+        Trouble::Final(error) => Failed::usage(error),
+    }
 }
 
 /// Whether trying again can help.
@@ -84,8 +125,11 @@ enum Trouble {
 impl Trouble {
     fn of_store(error: StoreError) -> Self {
         match error {
-            StoreError::Away(_) | StoreError::NotFound => Self::Away(error.into()),
-            StoreError::Inconsistent { .. } | StoreError::NoSpace(_) => Self::Final(error.into()),
+            // A schema that is behind is being migrated, or will be: the order of starts does not matter.
+            StoreError::Away(_) | StoreError::Schema(_) | StoreError::NotFound => Self::Away(error.into()),
+            StoreError::Refused(_) | StoreError::Inconsistent { .. } | StoreError::NoSpace(_) => {
+                Self::Final(error.into())
+            }
         }
     }
 

@@ -27,6 +27,7 @@ mod links;
 mod observe;
 pub mod ops;
 mod pace;
+mod prompt_queue;
 mod router;
 mod routes;
 mod serve;

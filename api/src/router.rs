@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use crate::auth::Access::{self, Operator, Public};
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
+use crate::prompt_queue::PromptQueue;
 use crate::{App, Deps, auth, observe, pace, routes};
 
 /// One line of the table.
@@ -72,6 +73,9 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         // Our own.
         read("/v1/files", Operator, get(routes::own_files::get)),
         read("/v1/files/{file}", Operator, get(routes::own_file::get)),
+        read("/v1/files/{file}/explain", Operator, get(routes::explain::get)),
+        read("/v1/failures", Operator, get(routes::failures::get)),
+        read("/v1/redrive", Operator, post(routes::redrive::post)),
         read("/v1/presets", Operator, get(routes::presets::get)),
         read("/v1/pipeline", Operator, get(routes::pipeline::get)),
         read("/", Public, get(routes::console::get)),
@@ -92,8 +96,9 @@ const CONTENT_ASSET_PATH: &str =
     "/2.0/internal_files/{file}/versions/{version}/representations/{name}/content/{*asset_path}";
 
 /// The whole API.
-pub fn router(deps: Deps) -> Router {
+pub fn router(mut deps: Deps) -> Router {
     let ops = Arc::new(Ops::new(checks(&deps), deps.exposition.clone()));
+    deps.queue = Arc::new(PromptQueue::new(deps.queue));
     let app = Arc::new(App { deps, pace: pace::Pace::default() });
     let mut router = Router::new();
     for route in table(&ops) {

@@ -4,20 +4,23 @@
 //!
 //! 1. A producer's event arrives. `intake` reads it, makes `pending` rows in one transaction, publishes a wake and
 //!    acks. From here on the rows carry everything; a message only says "look again".
-//! 2. `dispatcher` takes a permit, then the next wake by the shares of the `lanes`.
+//! 2. `dispatcher` takes one of the `permits`, then the next wake by the shares of the `lanes`.
 //! 3. `reconcile` is the one verb: claim the rows under a lease, ack the wake, fetch the source once, have every
 //!    preset rendered from one decode in a render [`child`], put the blobs, settle the rows. An event, a request from
 //!    the API, a retry, the sweeper and an operator all end there.
 //! 4. Meanwhile `heartbeat` extends the lease. If it is lost, the child is killed and nothing is settled: somebody
 //!    else has the rows.
 //! 5. An attempt that failed ends the row or makes it due again (`retry`). `sweeper` wakes rows that are due and
-//!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only.
+//!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only;
+//!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
+//! 6. What happened stays in the ledger, until `retention` forgets it.
 //!
 //! [`run`] starts all of that and drains it: first no more wakes, then running work gets its time, then it is handed
 //! back as if it had never been claimed.
 
 pub mod child;
 mod config;
+mod dead_wakes;
 mod dependency;
 mod dispatcher;
 mod fetch;
@@ -25,8 +28,10 @@ mod heartbeat;
 mod intake;
 mod lanes;
 mod metrics;
+mod permits;
 mod put;
 mod reconcile;
+mod retention;
 mod retry;
 mod sweeper;
 mod worker;
@@ -39,12 +44,13 @@ use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::state_store::StateStore;
-use shared::ports::work_queue::{Channel, QueueError, WorkQueue};
+use shared::ports::work_queue::{Channel, QueueError, Subscription, WorkQueue};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::Config;
+pub use retention::RetentionConfig;
 pub use retry::{RetryConfig, Tried};
 
 use crate::child::{ChildCommand, Sandbox, StartError};
@@ -76,6 +82,8 @@ pub struct Deps {
     pub config: Arc<Config>,
     /// Section `[retry]`.
     pub retry: Arc<RetryConfig>,
+    /// Section `[retention]`.
+    pub retention: Arc<RetentionConfig>,
     /// How render children are started.
     pub child: ChildCommand,
     /// Section `[sandbox]`.
@@ -106,7 +114,7 @@ pub enum WorkerError {
 pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToken) -> Result<(), WorkerError> {
     let worker = Arc::new(Worker::new(deps, shutdown.clone()).map_err(StartError::Spawn)?);
     worker.pool.prepare(worker.deps.config.concurrency()).await?;
-    let Some((lanes, uploads)) = subscribe(&worker).await? else {
+    let Some(Subscribed { lanes, uploads, dead }) = subscribe(&worker).await? else {
         worker.pool.close().await;
         return Ok(());
     };
@@ -114,6 +122,8 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     let mut parts = JoinSet::new();
     parts.spawn(intake::consume(Arc::clone(&worker), uploads, tasks.clone()));
     parts.spawn(dispatcher::dispatch(Arc::clone(&worker), lanes, tasks.clone()));
+    parts.spawn(dead_wakes::consume(Arc::clone(&worker), dead));
+    parts.spawn(retention::forget(Arc::clone(&worker)));
     parts.spawn(sweeper::sweep(Arc::clone(&worker)));
     parts.spawn(sweeper::measure_backlog(Arc::clone(&worker)));
     tracing::info!(
@@ -131,14 +141,21 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     ended
 }
 
-type Subscribed = (Lanes, Box<dyn shared::ports::work_queue::Subscription>);
+/// Everything that a worker consumes.
+struct Subscribed {
+    lanes: Lanes,
+    uploads: Box<dyn Subscription>,
+    dead: Box<dyn Subscription>,
+}
 
 /// Starts consuming; waits for a queue that is away. `None` when the worker is told to stop before.
 async fn subscribe(worker: &Worker) -> Result<Option<Subscribed>, QueueError> {
     let deps = &worker.deps;
     let subscribing = || async {
         let lanes = Lanes::subscribe(&*deps.queue, &deps.config).await?;
-        Ok((lanes, deps.queue.subscribe(Channel::Uploads, intake::EVENT_PREFETCH).await?))
+        let uploads = deps.queue.subscribe(Channel::Uploads, intake::EVENT_PREFETCH).await?;
+        let dead = deps.queue.subscribe(Channel::DeadWakes, dead_wakes::DEAD_WAKE_PREFETCH).await?;
+        Ok(Subscribed { lanes, uploads, dead })
     };
     match worker.dependencies.queue.patiently(&worker.shutdown, subscribing).await {
         Ok(subscribed) => Ok(Some(subscribed)),

@@ -71,6 +71,11 @@ pub(crate) fn event(dialect: Dialect, outcome: EventOutcome) {
     counter!(names::EVENTS, "dialect" => dialect.name(), "outcome" => outcome.name()).increment(1);
 }
 
+/// The broker gave up on a wake.
+pub(crate) fn dead_wake() {
+    counter!(names::DEAD_WAKES).increment(1);
+}
+
 pub(crate) fn parked() {
     gauge!(names::PARKED).increment(1.0);
 }

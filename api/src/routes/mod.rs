@@ -2,11 +2,14 @@
 
 pub(crate) mod console;
 pub(crate) mod content;
+pub(crate) mod explain;
+pub(crate) mod failures;
 pub(crate) mod file;
 pub(crate) mod own_file;
 pub(crate) mod own_files;
 pub(crate) mod pipeline;
 pub(crate) mod placeholder;
 pub(crate) mod presets;
+pub(crate) mod redrive;
 pub(crate) mod representation;
 pub(crate) mod upload;

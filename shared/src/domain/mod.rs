@@ -1,14 +1,18 @@
 //! The words of the product as types, in reading order; DESIGN's vocabulary is theirs.
 
 pub mod blob_key;
+pub mod cost;
 pub mod dimensions;
+pub mod explain;
 pub mod failure;
 pub mod file;
 pub mod format;
 pub mod hint;
 pub mod ids;
 pub mod lane;
+pub mod ledger;
 pub mod limits;
+pub mod moment;
 pub mod plan;
 pub mod preset;
 pub mod representation;

@@ -6,11 +6,13 @@ use std::time::Duration;
 use sea_orm::FromQueryResult;
 use shared::domain::failure::Failure;
 use shared::domain::lane::Lane;
+use shared::domain::ledger::EntryKind;
 use shared::ports::state_store::{DueVersion, StoreError};
 
 use super::Database;
 use super::convert::{lane, millis, representation_value, text, urgency, version_id};
 use super::error::store_error;
+use super::ledger::{ChangedRow, NewEntry, changed, write};
 use super::sql::Sql;
 
 /// Wakes after which the patience is not doubled any more: with 30 s, a row is then woken every 64 minutes.
@@ -47,7 +49,10 @@ impl Database {
         let mut ended = 0;
         let transaction = self.begin().await?;
         for (lane, deadline) in deadlines {
-            ended += give_up(*lane, *deadline, failure).run(&transaction).await?;
+            let rows: Vec<ChangedRow> = give_up(*lane, *deadline, failure).all(&transaction).await?;
+            let entries = changed(&rows, |version| NewEntry::new(version, EntryKind::Overdue).failure(failure))?;
+            write(&transaction, &entries).await?;
+            ended += rows.len() as u64;
         }
         transaction.commit().await.map_err(store_error)?;
         Ok(ended)
@@ -106,7 +111,8 @@ pub(super) fn give_up(lane: Lane, deadline: Duration, failure: &Failure) -> Sql 
              blob = NULL, width = NULL, height = NULL, length_bytes = NULL, pages = NULL,
              lease_token = NULL, claimed_at = NULL, lease_until = NULL, woken_at = NULL, wakes = 0
          WHERE state IN ('pending', 'viewable') AND lane = $1 AND first_attempt_at + excused_ms <= {now} - $2
-           AND (lease_until IS NULL OR lease_until <= {now})",
+           AND (lease_until IS NULL OR lease_until <= {now})
+         RETURNING file_version_id, preset, lane",
     )
     .value(lane.name())
     .value(millis(deadline))
