@@ -1,5 +1,6 @@
 //! The words of the product as types, in reading order; DESIGN's vocabulary is theirs.
 
+pub mod access;
 pub mod blob_key;
 pub mod cost;
 pub mod dimensions;
@@ -15,6 +16,7 @@ pub mod limits;
 pub mod moment;
 pub mod plan;
 pub mod preset;
+pub mod principal;
 pub mod representation;
 pub mod retry;
 pub mod source;
