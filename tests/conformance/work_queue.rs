@@ -36,8 +36,10 @@ macro_rules! stories {
     };
 }
 
+mod broker;
 mod corner;
 mod memory;
+mod nodes;
 mod outages;
 mod proxy;
 mod rabbitmq;

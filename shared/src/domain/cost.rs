@@ -48,7 +48,7 @@ pub fn lane(new: &NewFileVersion) -> Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::file::{VersionIdentity, VersionOrder};
+    use crate::domain::file::{NewAccess, VersionIdentity, VersionOrder};
     use crate::domain::source::{DeclaredFacts, SourceLocation};
 
     fn version(name: &str, size: Option<u64>, lane: Lane) -> NewFileVersion {
@@ -59,7 +59,7 @@ mod tests {
             order: VersionOrder::default(),
             name: name.into(),
             parent: None,
-            access: None,
+            access: NewAccess::Default(None),
             source: SourceLocation::Bucket { bucket: "b".into(), key: name.into() },
             declared: DeclaredFacts { size, ..DeclaredFacts::default() },
             sha1: None,

@@ -51,6 +51,7 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("promote", ask::promote(version, &wanted, Lane::Interactive).unwrap()),
         ("due", sweep::wake(Duration::from_secs(30), 100)),
         ("give_up_overdue", sweep::give_up(Lane::Normal, Duration::from_secs(900), &failure)),
+        ("release_absurd_leases", sweep::release_absurd_leases()),
         ("backlog", backlog::lanes()),
         ("order_of", register::order_of(40)),
         ("same_content", facts::same_content(40, version, counted)),

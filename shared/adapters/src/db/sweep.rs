@@ -20,6 +20,9 @@ const WAKES_MAX: u32 = 8;
 /// Rows looked at for one version that is returned, so that one sweep stays short however long the backlog is.
 const ROWS_PER_VERSION: i64 = 32;
 
+/// A lease that ends later than this from now was not given by a worker.
+const LEASE_MAX: Duration = Duration::from_secs(86_400);
+
 #[derive(Debug, FromQueryResult)]
 struct WokenRow {
     file_version_id: i64,
@@ -48,6 +51,7 @@ impl Database {
     ) -> Result<u64, StoreError> {
         let mut ended = 0;
         let transaction = self.begin().await?;
+        release_absurd_leases().run(&transaction).await?;
         for (lane, deadline) in deadlines {
             let rows: Vec<ChangedRow> = give_up(*lane, *deadline, failure).all(&transaction).await?;
             let entries = changed(&rows, |version| NewEntry::new(version, EntryKind::Overdue).failure(failure))?;
@@ -103,6 +107,17 @@ SELECT file_version_id FROM (
       AND {idle_since} <= {now} - (SELECT wait_ms FROM patience WHERE patience.wakes = {wakes})
     ORDER BY {idle_since} LIMIT $1
 ) AS woken_{wakes}";
+
+/// No worker takes rows for longer than an hour. A lease that ends later than in a day is somebody's hand, or a clock that
+/// jumped; kept, nobody could ever take the row. A row under a lease has no wakes, so the index finds it.
+pub(super) fn release_absurd_leases() -> Sql {
+    Sql::new(
+        "UPDATE representation SET lease_token = NULL, claimed_at = NULL, lease_until = NULL
+         WHERE state IN ('pending', 'viewable') AND wakes = 0 AND lease_until IS NOT NULL
+           AND coalesce(lease_until, woken_at, due_at) > {now} + $1",
+    )
+    .value(millis(LEASE_MAX))
+}
 
 pub(super) fn give_up(lane: Lane, deadline: Duration, failure: &Failure) -> Sql {
     Sql::new(
