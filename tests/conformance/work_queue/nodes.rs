@@ -66,7 +66,8 @@ async fn a_virtual_host_without_permission_is_a_clear_error(broker: &Broker) {
     });
     let url = |vhost: &str| format!("amqp://nobody:secret@{}/{vhost}", broker.address());
     for (vhost, part) in [("locked", "virtual host in queue.url"), ("%2f", "grant the user configure")] {
-        let opening = adapters::queue::open(&config(&url(vhost), "locked."));
+        let config = config(&url(vhost), "locked.");
+        let opening = adapters::queue::open(&config);
         let opened = tokio::time::timeout(DEADLINE, opening).await.expect("it hangs");
         let Err(QueueError::Misconfigured(words)) = opened.map(drop) else { panic!("{vhost} let us in") };
         assert!(words.contains(part) && !words.contains("secret"), "{words}");
