@@ -7,6 +7,7 @@
 //! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`]: the commands that are more than a role.
 
 pub mod bench;
+pub mod check_event;
 pub mod cli;
 pub mod config;
 pub mod demo;

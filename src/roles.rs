@@ -7,7 +7,6 @@ use adapters::telemetry::metrics::Exposition;
 use anyhow::{Context as _, anyhow};
 use api::Ops;
 use shared::config::Problem;
-use shared::domain::source::AllowedBuckets;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -156,7 +155,7 @@ impl Running {
             sources: platform.sources.clone(),
             queue: platform.queue.clone(),
             presets: Arc::new(config.preset_table()),
-            buckets: Arc::new(AllowedBuckets::new(config.sources.iter().map(|source| source.allowed()))),
+            buckets: Arc::new(config.allowed_buckets()),
             limits: Arc::new(config.limits.clone()),
             config: Arc::new(config.worker.clone()),
             retry: Arc::new(config.retry.clone()),

@@ -68,7 +68,7 @@ impl World {
         let blobs = adapters::blob::open(&blob_config).unwrap();
         let bucket: SourceBucketConfig =
             toml::from_str(&format!("bucket = \"incoming\"\nurl = \"{}\"", at("file:", "incoming"))).unwrap();
-        let buckets = Arc::new(AllowedBuckets::new([bucket.allowed()]));
+        let buckets = Arc::new(AllowedBuckets::new([bucket.allowed(&blob_config)]));
         let sources = adapters::blob::open_sources(&[bucket], &blob_config, Arc::clone(&blobs)).unwrap();
         let queue = adapters::queue::open(&section("queue", None)).await.unwrap();
         let fast = Config { sweep_seconds: 0.05, wake_patience_seconds: 1, concurrency: 2, ..section("worker", None) };
