@@ -25,7 +25,10 @@ impl Fields {
     }
 
     /// Like [`optional`](Self::optional) for writers that say "nothing" with an empty text.
-    pub(super) fn optional_text<const MAX: usize>(&mut self, field: &'static str) -> Result<Option<Text<MAX>>, Refusal> {
+    pub(super) fn optional_text<const MAX: usize>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<Text<MAX>>, Refusal> {
         match self.0.get(field) {
             Some(Value::String(text)) if text.is_empty() => Ok(None),
             _ => self.optional(field),

@@ -149,10 +149,7 @@ fn form_decoded(text: &str) -> Option<String> {
 }
 
 /// The object's version; `None` in buckets without versions.
-pub(super) fn version_id(
-    object: &mut Fields,
-    field: &'static str,
-) -> Result<Option<Text<NAME_BYTES_MAX>>, Refusal> {
+pub(super) fn version_id(object: &mut Fields, field: &'static str) -> Result<Option<Text<NAME_BYTES_MAX>>, Refusal> {
     let named = object.optional_text(field)?;
     Ok(named.filter(|version: &Text<NAME_BYTES_MAX>| !NO_VERSION.contains(&version.0.as_str())))
 }
@@ -171,7 +168,8 @@ mod tests {
 
     #[test]
     fn form_encoded_keys_are_decoded_and_others_refused() {
-        for (written, key) in [("a+b%2Bc%25%20d%2Fe", "a b+c% d/e"), ("gr%C3%BC%C3%9Fe", "grüße"), ("plain", "plain")] {
+        for (written, key) in [("a+b%2Bc%25%20d%2Fe", "a b+c% d/e"), ("gr%C3%BC%C3%9Fe", "grüße"), ("plain", "plain")]
+        {
             assert_eq!(form_decoded(written).as_deref(), Some(key));
         }
         for bad in ["%", "%2", "a%zz", "%C3", "%ff"] {

@@ -9,8 +9,7 @@ fn binary(prefix: &str, attributes: &[(&str, &str)], body: &Value, content_type:
     read(&message, &buckets(), &PresetTable::built_in())
 }
 
-const UPLOAD: [(&str, &str); 4] =
-    [("specversion", "1.0"), ("type", fact::UPLOADED), ("id", "1"), ("source", "/shop")];
+const UPLOAD: [(&str, &str); 4] = [("specversion", "1.0"), ("type", fact::UPLOADED), ("id", "1"), ("source", "/shop")];
 
 /// A notification record of this store.
 fn record(source: &str, event_name: &str, object: Value) -> Value {
@@ -182,7 +181,9 @@ fn deletions_and_access_changes_say_which_file() {
     assert_eq!((by_id.tenant.as_str(), by_id.file_identity.as_str()), ("t", "id:7"));
     assert_eq!(by_id.version.as_deref(), Some("version_id:3"));
     assert_eq!(deleted(typed(fact::DELETED, json!({"bucket": "uploads", "source_id": "7"}))).tenant.as_str(), "acme");
-    for nobody in [json!({}), json!({"source_id": "7"}), json!({"bucket": "uploads"}), json!({"tenant": "t", "key": "a"})] {
+    for nobody in
+        [json!({}), json!({"source_id": "7"}), json!({"bucket": "uploads"}), json!({"tenant": "t", "key": "a"})]
+    {
         assert_eq!(parked(typed(fact::DELETED, nobody)).code, "missing_field");
     }
     assert_eq!(parked(typed(fact::DELETED, json!({"bucket": "other", "key": "a"}))).code, "unknown_bucket");
