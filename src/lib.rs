@@ -14,6 +14,7 @@ pub mod demo;
 pub mod doctor;
 pub mod exit;
 pub mod health;
+pub mod parked;
 pub mod platform;
 pub mod readiness;
 pub mod render_files;

@@ -130,6 +130,7 @@ impl Running {
         let address = local(&listener)?;
         let deps = api::Deps {
             store: platform.store.clone(),
+            parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             queue: platform.queue.clone(),
             presets: Arc::new(config.preset_table()),
@@ -151,6 +152,7 @@ impl Running {
     fn start_worker(&mut self, config: &Config, platform: &Platform) -> anyhow::Result<()> {
         let deps = worker::Deps {
             store: platform.store.clone(),
+            parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             sources: platform.sources.clone(),
             queue: platform.queue.clone(),

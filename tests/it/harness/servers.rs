@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
@@ -110,8 +110,10 @@ impl Production {
         self.workers.push(worker);
     }
 
-    fn command(&self, role: &str) -> std::process::Command {
-        let mut command = thumbline(&[role]);
+    /// A command with this story's configuration.
+    pub(crate) fn command(&self, arguments: &str) -> std::process::Command {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let mut command = thumbline(&arguments);
         let sources = serde_json::json!([{ "bucket": self.uploads_bucket(), "tenant": "acme" }]);
         command
             .env("THUMBLINE__DATABASE__URL", &self.database_url)
@@ -201,20 +203,15 @@ impl Production {
         count
     }
 
-    /// Takes one message from the parking queue: its body and its headers as text.
-    pub(crate) async fn parked(&self) -> (Vec<u8>, Vec<(String, String)>) {
-        let queue = format!("{}.thumbline.parking", self.name);
-        eventually("a message is parked", || async {
-            let got = self.broker.basic_get(queue.as_str().into(), BasicGetOptions { no_ack: true }).await.unwrap()?;
-            let headers = got.properties.headers().clone().unwrap_or_default();
-            let text = |value: &lapin::types::AMQPValue| match value {
-                lapin::types::AMQPValue::LongString(text) => text.to_string(),
-                other => format!("{other:?}"),
-            };
-            let headers = headers.inner().iter().map(|(key, value)| (key.to_string(), text(value))).collect();
-            Some((got.data.clone(), headers))
+    /// The newest parked message of this code, once there is one.
+    pub(crate) async fn parked(&self, code: &str) -> serde_json::Value {
+        let client = self.client();
+        let list = format!("/v1/parked?code={code}&limit=1");
+        let entry = eventually(&format!("a message is parked as {code}"), || async {
+            client.json(&list).await["parked"].as_array().unwrap().first().cloned()
         })
-        .await
+        .await;
+        client.json(&format!("/v1/parked/{}", entry["id"].as_str().unwrap())).await
     }
 
     /// Rows by state, straight from the database.

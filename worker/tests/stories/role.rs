@@ -86,9 +86,8 @@ async fn what_nobody_can_read_is_parked() {
     world.upload("plain.bmp", &picture()).await;
     assert!(all_succeeded(&world.settled("plain.bmp").await));
     let parked = world.parked().await;
-    assert_eq!(&parked.message.body[..], b"this is not an event");
-    assert!(parked.message.headers.contains_key("x-thumbline-code"));
-    parked.ack().await.unwrap();
+    assert_eq!(&parked.parked.message.body[..], b"this is not an event");
+    assert_eq!(parked.parked.code, "not_json");
     worker.drain().await;
 }
 

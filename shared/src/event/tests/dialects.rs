@@ -12,9 +12,9 @@ fn binary(prefix: &str, attributes: &[(&str, &str)], body: &Value, content_type:
 const UPLOAD: [(&str, &str); 4] = [("specversion", "1.0"), ("type", fact::UPLOADED), ("id", "1"), ("source", "/shop")];
 
 /// A notification record of this store.
-fn record(source: &str, event_name: &str, object: Value) -> Value {
+fn record(source: &str, event_name: &str, object: impl Into<Value>) -> Value {
     json!({"eventSource": source, "eventName": event_name, "eventTime": "2026-03-14T09:26:53.589Z",
-        "s3": {"bucket": {"name": "uploads"}, "object": object}})
+        "s3": {"bucket": {"name": "uploads"}, "object": object.into()}})
 }
 
 fn notified(records: &[Value]) -> Intake {
