@@ -101,7 +101,7 @@ fn registration(new: &NewFileVersion) -> Value {
     };
     json!({
         "meaning": "register", "tenant": new.tenant, "file": new.file_identity, "version": version, "name": new.name,
-        "source": new.source.display(), "lane": new.lane, "parent": new.parent, "access": new.access,
+        "source": new.source.display(), "lane": new.lane, "parent": new.parent, "access": new.access.of_new_file(),
         "declared": new.declared, "occurred_at_ms": new.order.occurred_at,
         "presets": new.wanted.iter().map(|wanted| wanted.preset.as_str()).collect::<Vec<_>>(),
     })

@@ -13,6 +13,7 @@ pub mod lane;
 pub mod limits;
 pub mod plan;
 pub mod preset;
+pub mod principal;
 pub mod representation;
 pub mod retry;
 pub mod source;

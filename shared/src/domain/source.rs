@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::blob_key::BlobKey;
 use super::ids::Tenant;
 
@@ -30,8 +31,6 @@ impl SourceLocation {
         }
     }
 }
-
-pub use super::access::Access;
 
 /// What the configuration says of one allowed bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::fields::cut;
 use super::identity;
 use super::refusal::Refusal;
 use super::wire::{AccessEvent, DeletedEvent, Text, UploadEvent, Which};
-use crate::domain::file::{NewFileVersion, VersionIdentity, VersionOrder};
+use crate::domain::file::{NewAccess, NewFileVersion, VersionIdentity, VersionOrder};
 use crate::domain::file_change::{AccessChange, FileDeletion};
 use crate::domain::format::SourceFormat;
 use crate::domain::ids::Tenant;
@@ -60,7 +60,7 @@ fn new_file_version(event: UploadEvent, bucket: AllowedBucket, presets: &PresetT
         order: VersionOrder { sequence, occurred_at: event.occurred_at.map(|moment| moment.0) },
         name,
         parent: text(event.parent),
-        access: event.access.map(|rules| rules.0).or(default_access),
+        access: event.access.map_or(NewAccess::Default(default_access), NewAccess::Declared),
         source: SourceLocation::Bucket { bucket, key },
         declared,
         sha1: None,
@@ -95,7 +95,7 @@ fn access_changed(event: AccessEvent, buckets: &AllowedBuckets) -> Result<Meanin
         return Ok(Meaning::Ignore("it is about a blob of our own".to_owned()));
     };
     let occurred_at = event.occurred_at.map(|moment| moment.0);
-    Ok(Meaning::ChangeAccess(AccessChange { tenant, file_identity, access: event.access.0, occurred_at }))
+    Ok(Meaning::ChangeAccess(AccessChange { tenant, file_identity, access: event.access, occurred_at }))
 }
 
 /// Whose file it is and its identity; `None` for a blob of our own.

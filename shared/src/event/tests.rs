@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::domain::file::{VersionIdentity, VersionOrder, normal_sequence};
+use crate::domain::access::Access;
+use crate::domain::file::{NewAccess, VersionIdentity, VersionOrder, normal_sequence};
 use crate::domain::ids::Sha256Digest;
 use crate::domain::lane::Lane;
 use crate::domain::source::{AllowedBucket, OwnBlobs, SourceLocation};
@@ -18,7 +19,7 @@ fn buckets() -> AllowedBuckets {
     };
     AllowedBuckets::new([
         ("uploads".to_owned(), bucket("acme", None)),
-        ("public".to_owned(), bucket("acme", Some(vec![vec!["anonymous".to_owned()]]))),
+        ("public".to_owned(), bucket("acme", Some(Access::anonymous()))),
     ])
 }
 
@@ -45,6 +46,10 @@ fn only(intake: Intake) -> Meaning {
     let mut meanings = intake.meanings;
     assert_eq!(meanings.len(), 1, "{meanings:?}");
     meanings.remove(0)
+}
+
+fn access(json: Value) -> Access {
+    serde_json::from_value(json).unwrap()
 }
 
 fn registered(intake: Intake) -> NewFileVersion {
@@ -85,7 +90,7 @@ fn the_smallest_bare_event_takes_everything_else_from_the_configuration() {
     assert_eq!(new.version_identity, VersionIdentity::ByDigest(None));
     assert_eq!(new.order, VersionOrder::default());
     assert_eq!((new.name.as_str(), new.lane), ("b.jpg", Lane::Normal));
-    assert_eq!((new.access, new.parent), (None, None));
+    assert_eq!((new.access, new.parent), (NewAccess::Default(None), None));
     assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".into(), key: "a/b.jpg".into() });
     assert_eq!(new.wanted.len(), 5);
 }
@@ -100,7 +105,7 @@ fn every_field_of_the_complete_sample_arrives() {
     assert_eq!((new.name.as_str(), new.parent.as_deref()), ("Lisbon at night.jpg", Some("TRAVEL-17")));
     assert_eq!((new.declared.size, new.declared.content_type.as_deref()), (Some(4_812_331), Some("image/jpeg")));
     assert_eq!(new.declared.sha256, Some(Sha256Digest::of(b"abc")));
-    assert_eq!(new.access.unwrap(), [["user:42", "group:editors"]]);
+    assert_eq!(new.access, NewAccess::Declared(access(json!([["user:42", "group:editors"]]))));
     assert_eq!(new.sha1, None);
 }
 
@@ -158,10 +163,11 @@ fn a_source_id_that_looks_like_a_place_is_another_file() {
 
 #[test]
 fn access_comes_from_the_event_else_from_the_bucket() {
-    let access = |fields| registered(read_json(&with(fields))).access;
-    assert_eq!(access(json!({"bucket": "public"})).unwrap(), [["anonymous"]]);
-    assert_eq!(access(json!({"bucket": "public", "access": [["user:1"]]})).unwrap(), [["user:1"]]);
-    assert_eq!(access(json!({})), None);
+    let of = |fields| registered(read_json(&with(fields))).access;
+    assert_eq!(of(json!({"bucket": "public"})), NewAccess::Default(Some(Access::anonymous())));
+    let declared = of(json!({"bucket": "public", "access": [["user:1"]]}));
+    assert_eq!(declared, NewAccess::Declared(access(json!([["user:1"]]))));
+    assert_eq!(of(json!({})), NewAccess::Default(None));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::fields::Fields;
 use super::refusal::Refusal;
-use crate::domain::access::{self, Access, InvalidAccess};
+use crate::domain::access::Access;
 use crate::domain::file::{UnixMillis, normal_sequence, normal_sequencer};
 use crate::domain::ids::{Sha256Digest, Tenant};
 use crate::domain::lane::Lane;
@@ -18,7 +18,7 @@ pub(super) const SOURCE_ID_BYTES_MAX: usize = 512;
 pub(super) const KEY_BYTES_MAX: usize = 1024;
 /// Longest `version_id` and `name`, in bytes of UTF-8; S3's own limit for version ids, and a name may be a whole key.
 pub(super) const NAME_BYTES_MAX: usize = 1024;
-/// Longest other text (`bucket`, `sequence`, `etag`, `content_type`, `parent`, one access rule), in bytes of UTF-8.
+/// Longest other text (`bucket`, `sequence`, `etag`, `content_type`, `parent`), in bytes of UTF-8.
 pub(super) const TEXT_BYTES_MAX: usize = 256;
 /// Largest `size` that can be meant, in bytes: the last integer that every JSON reader keeps exactly (2^53 - 1).
 pub(super) const SIZE_BYTES_MAX: u64 = (1 << 53) - 1;
@@ -38,7 +38,7 @@ pub(super) struct UploadEvent {
     pub sha256: Option<Sha256Digest>,
     pub occurred_at: Option<Moment>,
     pub parent: Option<Text<TEXT_BYTES_MAX>>,
-    pub access: Option<Rules>,
+    pub access: Option<Access>,
     pub lane: Option<ProducerLane>,
 }
 
@@ -134,7 +134,7 @@ impl DeletedEvent {
 /// Other people may see a file now.
 pub(super) struct AccessEvent {
     pub which: Which,
-    pub access: Rules,
+    pub access: Access,
     pub occurred_at: Option<Moment>,
 }
 
@@ -249,18 +249,5 @@ impl TryFrom<Value> for ProducerLane {
     fn try_from(value: Value) -> Result<Self, String> {
         let lane = value.as_str().and_then(Lane::from_name).filter(|lane| *lane != Lane::Heavy);
         lane.map(Self).ok_or_else(|| "interactive, normal or backfill is right".to_owned())
-    }
-}
-
-/// Who may see a file.
-#[derive(Deserialize)]
-#[serde(try_from = "Vec<Vec<String>>")]
-pub(super) struct Rules(pub Access);
-
-impl TryFrom<Vec<Vec<String>>> for Rules {
-    type Error = InvalidAccess;
-
-    fn try_from(groups: Vec<Vec<String>>) -> Result<Self, InvalidAccess> {
-        access::checked(groups).map(Self)
     }
 }

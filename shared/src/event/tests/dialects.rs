@@ -189,7 +189,7 @@ fn deletions_and_access_changes_say_which_file() {
     assert_eq!(parked(typed(fact::DELETED, json!({"bucket": "other", "key": "a"}))).code, "unknown_bucket");
     let changed = typed(fact::ACCESS_CHANGED, with(json!({"access": [["user:1"]]})));
     let Meaning::ChangeAccess(change) = only(changed) else { panic!("not an access change") };
-    assert_eq!(change.access, [["user:1"]]);
+    assert_eq!(change.access, access(json!([["user:1"]])));
     assert_eq!(parked(typed(fact::ACCESS_CHANGED, with(json!({})))).code, "missing_field");
     assert_eq!(parked(typed(fact::ACCESS_CHANGED, with(json!({"access": []})))).code, "invalid_field");
 }
