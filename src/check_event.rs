@@ -36,7 +36,8 @@ pub struct Arguments {
     json: bool,
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+/// A header as the command line takes it.
+pub(crate) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Inputs, Loaded, load, masked};
 use crate::exit::{Exit, Failed};
 use crate::roles::Roles;
-use crate::{bench, check_event, demo, doctor, health, parked, render_files, roles};
+use crate::{bench, check_event, demo, doctor, health, parked, publish, render_files, roles};
 
 /// Turns every upload into its thumbnails and other representations, in the background.
 #[derive(Debug, Parser)]
@@ -53,6 +53,8 @@ pub enum Command {
     Bench(bench::Bench),
     /// Tell which dialect a message is, what it means, and what is wrong with it
     CheckEvent(check_event::Arguments),
+    /// Emit an event as a producer would
+    Publish(publish::Arguments),
     /// List, show, replay or drop messages that nobody could read
     Parked(parked::Arguments),
     /// Check the machine and every dependency, one line each, with the remedy
@@ -152,6 +154,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failed> {
         Command::Render(arguments) => render_files::run(arguments).await,
         Command::Bench(bench) => bench::run(bench).await,
         Command::CheckEvent(arguments) => check_event::run(arguments),
+        Command::Publish(arguments) => publish::run(arguments).await,
         Command::Parked(arguments) => parked::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments.common.load(None), arguments.json).await,
         Command::Health(arguments) => health::run(arguments).await,

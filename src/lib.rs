@@ -16,6 +16,7 @@ pub mod exit;
 pub mod health;
 pub mod parked;
 pub mod platform;
+pub mod publish;
 pub mod readiness;
 pub mod render_files;
 pub mod roles;

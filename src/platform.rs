@@ -45,6 +45,14 @@ impl Rows {
     }
 }
 
+/// Opens the queue; one that is away ends the command.
+pub async fn open_queue(config: &Config) -> Result<Arc<dyn WorkQueue>, Failed> {
+    adapters::queue::open(&config.queue).await.map_err(|error| match Trouble::of_queue(error) {
+        Trouble::Away(error) => Failed::dependency(error),
+        Trouble::Final(error) => Failed::usage(error),
+    })
+}
+
 /// The database did not do it.
 pub(crate) fn away(error: StoreError) -> Failed {
     match error {

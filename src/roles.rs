@@ -134,6 +134,7 @@ impl Running {
             blobs: platform.blobs.clone(),
             queue: platform.queue.clone(),
             presets: Arc::new(config.preset_table()),
+            buckets: Arc::new(config.allowed_buckets()),
             config: Arc::new(config.api.clone()),
             auth: api::auth::Auth::new(&config.auth),
             links: api::Links::new(&config.api.public_url, address),

@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use shared::domain::preset::PresetTable;
+use shared::domain::source::AllowedBuckets;
 use shared::ports::blob_store::BlobStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
@@ -54,6 +55,8 @@ pub struct Deps {
     pub queue: Arc<dyn WorkQueue>,
     /// What can be asked for.
     pub presets: Arc<PresetTable>,
+    /// Buckets that sources come from, for whose files are in them.
+    pub buckets: Arc<AllowedBuckets>,
     /// Section `[api]`, checked.
     pub config: Arc<Config>,
     /// Who may pass.

@@ -178,3 +178,38 @@ async fn parked_messages_are_listed_replayed_and_dropped() {
     assert_eq!(status("GET", &path(&list)).await, 404);
     assert_eq!(status("GET", "/v1/parked/x").await, 404);
 }
+
+#[tokio::test]
+async fn a_file_is_found_by_its_source_or_its_producers_name() {
+    use shared::domain::preset::PresetTable;
+    use shared::domain::source::{AllowedBucket, AllowedBuckets};
+    use shared::event::{Meaning, read};
+    use shared::ports::work_queue::Message;
+    let api = TestApi::start().await;
+    let bucket = AllowedBucket { tenant: "acme".parse().unwrap(), default_access: None, own_blobs: None };
+    let buckets = AllowedBuckets::new([("photos".to_owned(), bucket)]);
+    for event in [
+        json!({"bucket": "photos", "key": "a b+c%20/ü.jpg"}),
+        json!({"bucket": "photos", "key": "b.jpg", "source_id": "7", "tenant": "other"}),
+    ] {
+        let message = Message { body: event.to_string().into(), ..Message::default() };
+        let meanings = read(&message, &buckets, &PresetTable::built_in()).meanings;
+        let [Meaning::Register(new)] = &meanings[..] else { panic!("{meanings:?}") };
+        api.store.register(new).await.unwrap();
+    }
+    let found = async |query: &str| {
+        let list = api.json(&format!("/v1/files?{query}")).await;
+        list["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|file| file["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found("source=s3%3A%2F%2Fphotos%2Fa%20b%2Bc%2520%2F%C3%BC.jpg").await, ["ü.jpg"]);
+    assert_eq!(found("source_id=7&tenant=other").await, ["b.jpg"]);
+    assert!(found("source_id=7").await.is_empty() && found("source=s3://photos/b.jpg").await.is_empty());
+    for bad in ["source=photos/a", "source=s3://photos/a&source_id=7", "source_id=7&tenant=a/b"] {
+        assert_eq!(api.get(&format!("/v1/files?{bad}")).await.status().as_u16(), 400, "{bad}");
+    }
+}

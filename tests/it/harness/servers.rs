@@ -9,8 +9,8 @@ use lapin::{BasicProperties, Connection, ConnectionProperties};
 use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 
 use super::client::Client;
-use super::eventually;
 use super::process::{Process, thumbline};
+use super::{eventually, sns};
 
 /// The operator's token of every story.
 pub(crate) const TOKEN: &str = "a-token-of-the-story-1234";
@@ -34,11 +34,11 @@ pub(crate) struct Production {
     finished: bool,
 }
 
-struct S3 {
+pub(super) struct S3 {
     client: aws_sdk_s3::Client,
-    endpoint: String,
-    access_key: String,
-    secret_key: String,
+    pub(super) endpoint: String,
+    pub(super) access_key: String,
+    pub(super) secret_key: String,
 }
 
 fn server(variable: &str) -> String {
@@ -163,6 +163,40 @@ impl Production {
             .send()
             .await
             .expect("the source is put");
+    }
+
+    /// Has the store announce every object that is put into the producers' bucket, or deleted from it.
+    pub(crate) async fn notify_of_objects(&self) {
+        use aws_sdk_s3::types::{Event, NotificationConfiguration, TopicConfiguration};
+        eventually("the uploads queue exists", || async { self.messages("thumbline.uploads").await.map(|_| ()) }).await;
+        let (broker, _, _) = with_credentials(self.amqp_url.trim_end_matches("/%2f"));
+        let exchange = format!("{}.uploads", self.name);
+        // Not persistent, so that the first event does not wait for the store's queue: half a minute.
+        let attributes =
+            [("push-endpoint", broker.as_str()), ("amqp-exchange", &exchange), ("amqp-ack-level", "broker")];
+        let topic = sns::create_topic(&self.s3, &self.name, &attributes).await;
+        let notified = TopicConfiguration::builder()
+            .id("thumbline")
+            .topic_arn(topic)
+            .events(Event::S3ObjectCreated)
+            .events(Event::S3ObjectRemoved)
+            .build()
+            .unwrap();
+        let configuration = NotificationConfiguration::builder().topic_configurations(notified).build();
+        let request = self.s3.client.put_bucket_notification_configuration().bucket(self.uploads_bucket());
+        request.notification_configuration(configuration).send().await.expect("the store takes the notification");
+    }
+
+    /// The file of an object in the producers' bucket, asked for by its source, once it is registered.
+    pub(crate) async fn file_at(&self, key: &str) -> serde_json::Value {
+        let client = self.client();
+        let source = format!("s3://{}/{key}", self.uploads_bucket());
+        let encoded: String = source.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = format!("/v1/files?source={encoded}");
+        eventually(&format!("{source} is registered"), || async {
+            client.json(&path).await["files"].as_array().unwrap().first().cloned()
+        })
+        .await
     }
 
     /// Publishes as a producer would: to the exchange, with nothing but a body.

@@ -112,22 +112,20 @@ fn keep(parked: &ParkedMessage) -> Result<Sql, StoreError> {
 }
 
 fn parked(row: ParkedRow) -> Result<Parked, StoreError> {
-    let inconsistent =
-        |column, problem: String| StoreError::Inconsistent { table: "parked", column, id: row.id.to_string(), problem };
-    let count = |column, value: i64| u64::try_from(value).map_err(|error| inconsistent(column, error.to_string()));
-    let headers: BTreeMap<String, String> =
-        serde_json::from_str(&row.headers).map_err(|error| inconsistent("headers", error.to_string()))?;
+    let id = row.id.to_string();
+    let impossible = |column, problem: String| StoreError::Inconsistent { table: "parked", column, id, problem };
+    let headers: BTreeMap<String, String> = match serde_json::from_str(&row.headers) {
+        Ok(headers) => headers,
+        Err(error) => return Err(impossible("headers", error.to_string())),
+    };
+    let message = Message { body: row.body.into(), content_type: row.content_type, headers };
+    let length_bytes = u64::try_from(row.length_bytes).unwrap_or_default();
     Ok(Parked {
         id: row.id,
-        times: count("times", row.times)?,
+        parked: ParkedMessage { message, length_bytes, code: row.code, reason: row.reason },
+        times: u64::try_from(row.times).unwrap_or_default(),
         first_at: row.first_at,
         last_at: row.last_at,
         replay_requested: row.replay_at.is_some(),
-        parked: ParkedMessage {
-            length_bytes: count("length_bytes", row.length_bytes)?,
-            message: Message { body: row.body.clone().into(), content_type: row.content_type.clone(), headers },
-            code: row.code.clone(),
-            reason: row.reason.clone(),
-        },
     })
 }
