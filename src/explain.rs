@@ -8,7 +8,7 @@ use shared::domain::moment::rfc3339;
 use crate::cli::print_line;
 use crate::config::Config;
 use crate::exit::{Exit, Failed};
-use crate::platform;
+use crate::platform::{Rows, away};
 
 /// Arguments of `thumbline explain`.
 #[derive(Debug, Args)]
@@ -23,8 +23,8 @@ pub struct Arguments {
 
 /// Prints the story; exit 1 when there is no such file.
 pub async fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Failed> {
-    let store = platform::open_store(config).await?;
-    let life = store.life(arguments.file).await.map_err(platform::store_failed)?;
+    let store = Rows::open(config).await?.store;
+    let life = store.life(arguments.file).await.map_err(away)?;
     let Some(life) = life else {
         return Err(Failed::from(anyhow::anyhow!("there is no file {}", arguments.file)));
     };

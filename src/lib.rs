@@ -8,6 +8,7 @@
 //!   commands that are more than a role.
 
 pub mod bench;
+pub mod check_event;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -16,7 +17,9 @@ pub mod exit;
 pub mod explain;
 pub mod health;
 mod management;
+pub mod parked;
 pub mod platform;
+pub mod publish;
 pub mod readiness;
 pub mod redrive;
 pub mod render_files;

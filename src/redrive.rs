@@ -19,7 +19,7 @@ use shared::ports::state_store::StateStore;
 use crate::cli::print_line;
 use crate::config::Config;
 use crate::exit::{Exit, Failed};
-use crate::platform;
+use crate::platform::{Rows, away};
 use crate::shutdown::Shutdown;
 
 /// Most versions of one step.
@@ -111,8 +111,8 @@ fn when(text: &str) -> Result<When, String> {
 
 /// Counts, asks, redrives. Interrupted, it says how to go on; nothing is left half done.
 pub async fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Failed> {
-    let store = platform::open_store(config).await?;
-    let now = store.count_failures(&FailureFilter::default()).await.map_err(platform::store_failed)?.counted_at;
+    let store = Rows::open(config).await?.store;
+    let now = store.count_failures(&FailureFilter::default()).await.map_err(away)?.counted_at;
     let filter = FailureFilter {
         code: arguments.code,
         format: arguments.format,
@@ -121,7 +121,7 @@ pub async fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Failed>
         // The moment itself is not before itself.
         until: Some(arguments.until.map_or(now + 1, |until| until.before(now))),
     };
-    let count = store.count_failures(&filter).await.map_err(platform::store_failed)?;
+    let count = store.count_failures(&filter).await.map_err(away)?;
     if arguments.dry_run || count.versions == 0 {
         tell(arguments, &filter, count, Redriven::default(), false);
         return Ok(Exit::Success);
@@ -163,7 +163,7 @@ async fn redrive(
             break true;
         }
         let begun = tokio::time::Instant::now();
-        let done = store.redrive(filter, arguments.lane, step).await.map_err(platform::store_failed)?;
+        let done = store.redrive(filter, arguments.lane, step).await.map_err(away)?;
         if done.versions == 0 {
             break false;
         }

@@ -8,6 +8,7 @@ mod facts;
 mod fixtures;
 mod ledger;
 mod model;
+mod parking;
 mod reading;
 mod registration;
 mod schema;
@@ -126,6 +127,13 @@ behaviours! {
         what_fails_again_is_not_found_again_before_a_moment,
         what_ended_at_its_deadline_is_tried_anew_a_few_times,
         old_entries_are_forgotten_in_batches,
+    }
+    parking {
+        what_was_parked_reads_back_byte_for_byte,
+        the_same_message_again_is_counted,
+        parked_messages_are_listed_in_pages_and_by_code,
+        a_replayed_message_goes_unless_it_was_parked_again,
+        a_message_that_was_cut_is_not_replayed,
     }
     reading {
         every_way_to_a_file_shows_the_same,

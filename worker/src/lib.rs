@@ -15,6 +15,8 @@
 //!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
 //! 6. What happened stays in the ledger, until `retention` forgets it.
 //!
+//! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
+//!
 //! [`run`] starts all of that and drains it: first no more wakes, then running work gets its time, then it is handed
 //! back as if it had never been claimed.
 
@@ -28,6 +30,7 @@ mod heartbeat;
 mod intake;
 mod lanes;
 mod metrics;
+mod parking;
 mod permits;
 mod put;
 mod reconcile;
@@ -43,6 +46,7 @@ use shared::domain::limits::Limits;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, QueueError, Subscription, WorkQueue};
 use tokio::task::JoinSet;
@@ -66,6 +70,8 @@ const HAND_BACK_SECONDS_MAX: u64 = 5;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// Messages that nobody could read.
+    pub parking: Arc<dyn ParkingStore>,
     /// Where representations are put.
     pub blobs: Arc<dyn BlobStore>,
     /// Where sources are read from.
@@ -114,7 +120,7 @@ pub enum WorkerError {
 pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToken) -> Result<(), WorkerError> {
     let worker = Arc::new(Worker::new(deps, shutdown.clone()).map_err(StartError::Spawn)?);
     worker.pool.prepare(worker.deps.config.concurrency()).await?;
-    let Some(Subscribed { lanes, uploads, dead }) = subscribe(&worker).await? else {
+    let Some(Subscribed { lanes, uploads, parked, dead }) = subscribe(&worker).await? else {
         worker.pool.close().await;
         return Ok(());
     };
@@ -124,6 +130,8 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     parts.spawn(dispatcher::dispatch(Arc::clone(&worker), lanes, tasks.clone()));
     parts.spawn(dead_wakes::consume(Arc::clone(&worker), dead));
     parts.spawn(retention::forget(Arc::clone(&worker)));
+    parts.spawn(parking::drain(Arc::clone(&worker), parked));
+    parts.spawn(parking::replay(Arc::clone(&worker)));
     parts.spawn(sweeper::sweep(Arc::clone(&worker)));
     parts.spawn(sweeper::measure_backlog(Arc::clone(&worker)));
     tracing::info!(
@@ -145,6 +153,7 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
 struct Subscribed {
     lanes: Lanes,
     uploads: Box<dyn Subscription>,
+    parked: Box<dyn Subscription>,
     dead: Box<dyn Subscription>,
 }
 
@@ -154,8 +163,9 @@ async fn subscribe(worker: &Worker) -> Result<Option<Subscribed>, QueueError> {
     let subscribing = || async {
         let lanes = Lanes::subscribe(&*deps.queue, &deps.config).await?;
         let uploads = deps.queue.subscribe(Channel::Uploads, intake::EVENT_PREFETCH).await?;
+        let parked = deps.queue.subscribe(Channel::Parking, parking::PARKED_PREFETCH).await?;
         let dead = deps.queue.subscribe(Channel::DeadWakes, dead_wakes::DEAD_WAKE_PREFETCH).await?;
-        Ok(Subscribed { lanes, uploads, dead })
+        Ok(Subscribed { lanes, uploads, parked, dead })
     };
     match worker.dependencies.queue.patiently(&worker.shutdown, subscribing).await {
         Ok(subscribed) => Ok(Some(subscribed)),

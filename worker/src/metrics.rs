@@ -76,8 +76,9 @@ pub(crate) fn dead_wake() {
     counter!(names::DEAD_WAKES).increment(1);
 }
 
-pub(crate) fn parked() {
-    gauge!(names::PARKED).increment(1.0);
+/// How many messages are parked.
+pub(crate) fn parked(count: u64) {
+    gauge!(names::PARKED).set(count as f64);
 }
 
 /// A representation settled as `success` or `error`.

@@ -7,6 +7,7 @@ pub mod dimensions;
 pub mod explain;
 pub mod failure;
 pub mod file;
+pub mod file_change;
 pub mod format;
 pub mod hint;
 pub mod ids;

@@ -90,9 +90,8 @@ async fn what_nobody_can_read_is_parked() {
     world.upload("plain.bmp", &picture()).await;
     assert!(all_succeeded(&world.settled("plain.bmp").await));
     let parked = world.parked().await;
-    assert_eq!(&parked.message.body[..], b"this is not an event");
-    assert!(parked.message.headers.contains_key("x-thumbline-code"));
-    parked.ack().await.unwrap();
+    assert_eq!(&parked.parked.message.body[..], b"this is not an event");
+    assert_eq!(parked.parked.code, "not_json");
     worker.drain().await;
 }
 
@@ -174,13 +173,19 @@ async fn a_poison_file_is_quarantined_alone() {
     worker.drain().await;
 }
 
+/// What an event of this tenant announces, before anybody has registered it.
+fn announced(world: &World, tenant: &str) -> NewFileVersion {
+    let message = Message { body: announcement("plain.bmp").into(), ..Message::default() };
+    let bucket = AllowedBucket { tenant: tenant.parse().unwrap(), default_access: None, own_blobs: None };
+    let buckets = AllowedBuckets::new([("incoming".to_owned(), bucket)]);
+    let meanings = event::read(&message, &buckets, &world.presets).meanings;
+    let [Meaning::Register(new)] = &meanings[..] else { panic!("{meanings:?}") };
+    NewFileVersion::clone(new)
+}
+
 /// A version of a tenant, as intake would register it.
 async fn registered(world: &World, tenant: &str, number: usize) -> FileVersionId {
-    let message = Message { body: announcement("plain.bmp").into(), ..Message::default() };
-    let bucket = AllowedBucket { tenant: tenant.parse().unwrap(), default_access: None };
-    let buckets = AllowedBuckets::new([("incoming".to_owned(), bucket)]);
-    let Meaning::Register(new) = event::read(&message, &buckets, &world.presets).meaning else { panic!("no event") };
-    let new = NewFileVersion { file_identity: format!("id:{number}"), ..*new };
+    let new = NewFileVersion { file_identity: format!("id:{number}"), ..announced(world, tenant) };
     shared::register::register(&*world.store, &*world.queue, &new).await.unwrap().registration.version_id
 }
 
@@ -235,11 +240,7 @@ async fn a_reserved_permit_lets_its_lane_begin() {
 async fn a_lost_wake_is_made_up_for() {
     let world = World::new().await;
     world.put_source("plain.bmp", &picture());
-    let message = Message { body: announcement("plain.bmp").into(), ..Message::default() };
-    let bucket = AllowedBucket { tenant: "default".parse().unwrap(), default_access: None };
-    let buckets = AllowedBuckets::new([("incoming".to_owned(), bucket)]);
-    let Meaning::Register(new) = event::read(&message, &buckets, &world.presets).meaning else { panic!("no event") };
-    world.store.register(&new).await.unwrap();
+    world.store.register(&announced(&world, "default")).await.unwrap();
     let worker = world.start_worker();
     assert!(all_succeeded(&world.settled("plain.bmp").await));
     worker.drain().await;
