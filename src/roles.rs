@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow};
 use api::Ops;
 use shared::config::Problem;
 use shared::domain::source::AllowedBuckets;
+use shared::ports::key_source::KeySource;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -135,7 +136,8 @@ impl Running {
             queue: platform.queue.clone(),
             presets: Arc::new(config.preset_table()),
             config: Arc::new(config.api.clone()),
-            auth: api::auth::Auth::new(&config.auth),
+            auth: api::auth::Auth::new(&config.auth, platform.access.clone(), keys(config)?),
+            access: platform.access.clone(),
             links: api::Links::new(&config.api.public_url, address),
             exposition,
         };
@@ -168,6 +170,13 @@ impl Running {
         self.tasks.spawn(async move { worker::run(deps, drain, stop).await.map_err(|error| anyhow!(error)) });
         Ok(())
     }
+}
+
+/// Where the identity provider's keys come from, if there is one.
+fn keys(config: &Config) -> anyhow::Result<Option<Arc<dyn KeySource>>> {
+    let is_wanted = config.auth.mode == api::auth::Mode::Jwt;
+    let open = || adapters::keys::open(&config.auth.jwks_url).context("auth.jwks_url");
+    is_wanted.then(open).transpose()
 }
 
 /// `thumbline migrate`.
