@@ -3,12 +3,14 @@
 pub mod token;
 pub mod user;
 
-use adapters::db::Database;
+use std::sync::Arc;
+
 use shared::domain::ids::Tenant;
-use shared::ports::state_store::StoreError;
+use shared::ports::access_store::AccessStore;
 
 use crate::cli::CommonArguments;
 use crate::exit::Failed;
+use crate::platform::Rows;
 
 /// Most lines of a list.
 const LIST_MAX: u32 = 10_000;
@@ -24,18 +26,7 @@ pub struct WhoArguments {
     tenant: Option<Tenant>,
 }
 
-/// The configured database.
-async fn database(common: &CommonArguments) -> Result<Database, Failed> {
-    let config = common.load(None)?.config;
-    let database = Database::connect(&config.database).await.map_err(failed)?;
-    // A schema that is behind is told with its remedy, rather than as a missing table.
-    shared::ports::state_store::StateStore::ping(&database).await.map_err(failed)?;
-    Ok(database)
-}
-
-fn failed(error: StoreError) -> Failed {
-    match error {
-        StoreError::Away(_) => Failed::dependency(error),
-        error => Failed::from(anyhow::Error::new(error)),
-    }
+/// Tokens and logins of the configured database.
+async fn store(common: &CommonArguments) -> Result<Arc<dyn AccessStore>, Failed> {
+    Ok(Rows::open(&common.load(None)?.config).await?.access)
 }

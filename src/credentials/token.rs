@@ -9,13 +9,13 @@ use shared::domain::credential::{StoredToken, Token, token_prefix, token_text};
 use shared::domain::file::UnixMillis;
 use shared::domain::ids::Sha256Digest;
 use shared::domain::principal::{Identity, SCOPE_OPERATE, Scopes};
-use shared::ports::access_store::AccessStore as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{LIST_MAX, WhoArguments, database, failed};
+use super::{LIST_MAX, WhoArguments, store};
 use crate::cli::{CommonArguments, print_line};
 use crate::exit::{Exit, Failed};
+use crate::platform::away;
 
 /// Longest label, in characters.
 const LABEL_CHARS_MAX: usize = 200;
@@ -100,7 +100,7 @@ async fn create(arguments: CreateArguments) -> Result<Exit, Failed> {
         identity,
         expires_at: arguments.days.map(days_from_now).transpose()?,
     };
-    database(&arguments.common).await?.issue_token(&token).await.map_err(failed)?;
+    store(&arguments.common).await?.issue_token(&token).await.map_err(away)?;
     if arguments.json {
         let expires_at = token.expires_at.map(moment);
         print_line(&json!({ "token": text, "prefix": token.prefix, "expires_at": expires_at }).to_string());
@@ -137,7 +137,7 @@ fn days_from_now(days: u32) -> Result<UnixMillis, Failed> {
 }
 
 async fn list(arguments: ListArguments) -> Result<Exit, Failed> {
-    let tokens = database(&arguments.common).await?.tokens(LIST_MAX).await.map_err(failed)?;
+    let tokens = store(&arguments.common).await?.tokens(LIST_MAX).await.map_err(away)?;
     if arguments.json {
         tokens.iter().for_each(|token| print_line(&wire(token).to_string()));
         return Ok(Exit::Success);
@@ -186,7 +186,7 @@ async fn revoke(arguments: RevokeArguments) -> Result<Exit, Failed> {
     let prefix = arguments.prefix.strip_prefix("tl_").unwrap_or(&arguments.prefix);
     // Somebody may paste the whole token.
     let prefix = prefix.split('_').next().unwrap_or_default();
-    if database(&arguments.common).await?.revoke_token(prefix).await.map_err(failed)? {
+    if store(&arguments.common).await?.revoke_token(prefix).await.map_err(away)? {
         print_line(&format!("{prefix} is revoked"));
         return Ok(Exit::Success);
     }

@@ -8,11 +8,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use shared::domain::access::Access;
 use shared::domain::credential::Login;
-use shared::ports::access_store::AccessStore as _;
 
-use super::{LIST_MAX, WhoArguments, database, failed};
+use super::{LIST_MAX, WhoArguments, store};
 use crate::cli::{CommonArguments, print_line};
 use crate::exit::{Exit, Failed};
+use crate::platform::away;
 
 /// What to do with users.
 #[derive(Debug, Subcommand)]
@@ -80,7 +80,7 @@ async fn put(arguments: PutArguments) -> Result<Exit, Failed> {
         groups: arguments.who.groups.into_iter().collect(),
         tenant: arguments.who.tenant,
     };
-    database(&arguments.common).await?.put_login(&login).await.map_err(failed)?;
+    store(&arguments.common).await?.put_login(&login).await.map_err(away)?;
     print_line(&format!("{} may sign in", login.email));
     Ok(Exit::Success)
 }
@@ -99,7 +99,7 @@ fn read_password() -> Result<String, Failed> {
 }
 
 async fn list(arguments: ListArguments) -> Result<Exit, Failed> {
-    for login in database(&arguments.common).await?.logins(LIST_MAX).await.map_err(failed)? {
+    for login in store(&arguments.common).await?.logins(LIST_MAX).await.map_err(away)? {
         let Login { email, user, groups, tenant, .. } = &login;
         if arguments.json {
             print_line(&json!({ "email": email, "user": user, "groups": groups, "tenant": tenant }).to_string());
@@ -112,7 +112,7 @@ async fn list(arguments: ListArguments) -> Result<Exit, Failed> {
 }
 
 async fn remove(arguments: RemoveArguments) -> Result<Exit, Failed> {
-    if database(&arguments.common).await?.remove_login(&arguments.email).await.map_err(failed)? {
+    if store(&arguments.common).await?.remove_login(&arguments.email).await.map_err(away)? {
         print_line(&format!("{} may not sign in any more", arguments.email));
         return Ok(Exit::Success);
     }

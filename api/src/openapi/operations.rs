@@ -53,6 +53,8 @@ const LIMIT: Parameter =
     in_query("limit", "Most items of one page.", r#"{"type":"integer","minimum":1,"maximum":100,"default":20}"#);
 const CURSOR: Parameter = in_query("cursor", "`next_cursor` of the page before.", r#"{"type":"string"}"#);
 
+const PARKED: Parameter = in_path("id", "The message's row.", r#"{"type":"string","pattern":"^[0-9]{1,18}$"}"#);
+
 /// A read without a body.
 const GET: Operation =
     Operation { method: "get", path: "", id: "", tag: "", summary: "", parameters: &[], body: None, answers: &[] };
@@ -119,6 +121,51 @@ pub(super) const OPERATIONS: &[Operation] = &[
         tag: "service",
         summary: "What is waiting in each lane, and how many representations stand in which state",
         answers: &[json("Pipeline", "The pipeline now.")],
+        ..GET
+    },
+    Operation {
+        path: "/v1/parked",
+        id: "listParked",
+        tag: "events",
+        summary: "Messages that nobody could read, the newest first",
+        parameters: &[LIMIT, CURSOR, in_query("code", "Only those parked with this code.", r#"{"type":"string"}"#)],
+        answers: &[json("ParkedPage", "One page of them.")],
+        ..GET
+    },
+    Operation {
+        path: "/v1/parked/{id}",
+        id: "getParked",
+        tag: "events",
+        summary: "A parked message with its headers and its body",
+        parameters: &[PARKED],
+        answers: &[json("ParkedMessage", "The message.")],
+        ..GET
+    },
+    Operation {
+        method: "delete",
+        path: "/v1/parked/{id}",
+        id: "dropParked",
+        tag: "events",
+        summary: "Drop a parked message for good",
+        parameters: &[PARKED],
+        answers: &[Answer { status: 204, description: "It is gone.", content: None }],
+        ..GET
+    },
+    Operation {
+        method: "post",
+        path: "/v1/parked/{id}/replay",
+        id: "replayParked",
+        tag: "events",
+        summary: "Have a parked message published again",
+        parameters: &[PARKED],
+        answers: &[
+            Answer { status: 202, description: "A worker will, within seconds.", content: Some((JSON, "Replayed")) },
+            Answer {
+                status: 400,
+                description: "It was too long to keep as a whole.",
+                content: Some(("application/problem+json", "Problem")),
+            },
+        ],
         ..GET
     },
     Operation {

@@ -13,11 +13,17 @@ pub(super) fn all() -> Value {
         "FileAccess": object(&json!({ "access": or_null(&named("Access")) })),
         "FilePage": object(&json!({ "files": list(&named("File")), "next_cursor": text_or_null() })),
         "Liveness": object(&json!({ "status": { "const": "alive" } })),
+        "ParkedEntry": object(&parked()),
+        "ParkedMessage": parked_message(),
+        "ParkedPage": object(&json!({
+            "parked": list(&named("ParkedEntry")), "total": count(), "next_cursor": text_or_null(),
+        })),
         "Pipeline": pipeline(),
         "Preset": preset(),
         "Presets": object(&json!({ "presets": list(&named("Preset")) })),
         "Problem": problem(),
         "Readiness": readiness(),
+        "Replayed": object(&json!({ "replayed": count() })),
         "Representation": representation(),
         "Version": version(),
     })
@@ -78,6 +84,28 @@ fn access() -> Value {
         "maxItems": ACCESS_GROUPS_MAX,
         "items": { "type": "array", "minItems": 1, "maxItems": ACCESS_RULES_MAX, "items": rule },
     })
+}
+
+fn parked() -> Value {
+    json!({
+        "id": text(),
+        "code": text(),
+        "reason": text(),
+        "times": count(),
+        "first_at": { "type": "string", "format": "date-time" },
+        "last_at": { "type": "string", "format": "date-time" },
+        "length_bytes": count(),
+        "replay_requested": { "type": "boolean" },
+    })
+}
+
+fn parked_message() -> Value {
+    let mut members = parked();
+    members["content_type"] = text_or_null();
+    members["headers"] = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+    members["body"] = text();
+    members["body_is_exact"] = json!({ "type": "boolean" });
+    object(&members)
 }
 
 fn file() -> Value {

@@ -1,4 +1,4 @@
-//! `GET /v1/files`: the newest files first, page by page; or the one that a producer knows by its source.
+//! `GET /v1/files`: the newest files first, page by page, or the one of a source.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use http::header::CACHE_CONTROL;
 use serde::{Deserialize, Serialize};
 use shared::domain::file::FileState;
 use shared::domain::ids::Tenant;
-use shared::event::identity::of_source_id;
+use shared::event::identity;
 
 use crate::App;
 use crate::auth::access::Caller;
@@ -27,9 +27,12 @@ const LIMIT_MAX: u32 = 100;
 pub(crate) struct Query {
     limit: Option<String>,
     cursor: Option<String>,
+    /// `s3://bucket/key`.
     source: Option<String>,
+    /// The producer's own name.
     source_id: Option<String>,
-    tenant: Option<Tenant>,
+    /// Whose file; default: the bucket's, or that of uploads through the API.
+    tenant: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,11 +47,9 @@ pub(crate) async fn get(
     caller: Caller,
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
-    if let Some(identity) = identity(&query)? {
-        let tenant = query.tenant.as_ref().unwrap_or_else(|| caller.tenant(&app.deps.config.tenant));
-        let found = app.deps.store.file_by_identity(tenant, &identity).await?;
-        let files: Vec<_> = found.into_iter().collect();
-        return Ok(answer(&app, &caller, &files, None));
+    if query.source.is_some() || query.source_id.is_some() {
+        let found: Vec<_> = find(&app, &caller, &query).await?.into_iter().collect();
+        return Ok(answer(&app, &caller, &found, None));
     }
     let limit = limit(query.limit.as_deref())?;
     let before = query.cursor.as_deref().map(str::parse).transpose();
@@ -68,16 +69,22 @@ fn answer(app: &App, caller: &Caller, states: &[FileState], next_cursor: Option<
     ([(CACHE_CONTROL, "private, no-cache")], Json(Page { files, next_cursor })).into_response()
 }
 
-/// The identity of the one file that is asked for, if one is.
-fn identity(query: &Query) -> Result<Option<String>, ApiError> {
-    let place = |source: &str| source.strip_prefix("s3://").and_then(|place| place.split_once('/')).is_some();
-    match (&query.source, &query.source_id) {
-        (None, None) => Ok(None),
-        (None, Some(id)) => Ok(Some(of_source_id(id))),
-        (Some(source), None) if place(source) => Ok(Some(source.clone())),
-        (Some(_), None) => Err(ApiError::BadRequest("source is not s3://BUCKET/KEY".to_owned())),
-        (Some(_), Some(_)) => Err(ApiError::BadRequest("source and source_id cannot both be asked for".to_owned())),
-    }
+/// The file that is identified by this source, or by its producer's own name for it.
+async fn find(app: &App, caller: &Caller, query: &Query) -> Result<Option<FileState>, ApiError> {
+    let tenant = query.tenant.as_deref().map(str::parse::<Tenant>).transpose();
+    let tenant = tenant.map_err(|invalid| ApiError::BadRequest(invalid.to_string()))?;
+    let (identity, bucket) = match (&query.source, &query.source_id) {
+        (Some(source), None) => {
+            let place = source.strip_prefix("s3://").and_then(|place| place.split_once('/'));
+            let (bucket, key) =
+                place.ok_or_else(|| ApiError::BadRequest("source is written s3://bucket/key".to_owned()))?;
+            (identity::of_file(None, bucket, key), app.deps.buckets.get(bucket))
+        }
+        (None, Some(source_id)) => (identity::of_source_id(source_id), None),
+        _ => return Err(ApiError::BadRequest("ask for source or for source_id, not for both".to_owned())),
+    };
+    let of_bucket = || bucket.map_or_else(|| caller.tenant(&app.deps.config.tenant), |bucket| &bucket.tenant).clone();
+    Ok(app.deps.store.file_by_identity(&tenant.unwrap_or_else(of_bucket), &identity).await?)
 }
 
 fn limit(text: Option<&str>) -> Result<u32, ApiError> {

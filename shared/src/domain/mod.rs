@@ -6,6 +6,7 @@ pub mod credential;
 pub mod dimensions;
 pub mod failure;
 pub mod file;
+pub mod file_change;
 pub mod format;
 pub mod hint;
 pub mod ids;
