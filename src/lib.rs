@@ -4,6 +4,7 @@
 //! - [`config`]: defaults < file < environment < flags, checked once.
 //! - [`platform`]: the only place that names concrete adapters.
 //! - [`roles`]: runs the chosen roles under one two-stage shutdown.
+//! - [`credentials`]: tokens and users.
 //! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`], [`explain`], [`redrive`], [`topology`]: the
 //!   commands that are more than a role.
 
@@ -11,6 +12,7 @@ pub mod bench;
 pub mod check_event;
 pub mod cli;
 pub mod config;
+pub mod credentials;
 pub mod demo;
 pub mod doctor;
 pub mod exit;

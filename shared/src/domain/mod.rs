@@ -3,6 +3,7 @@
 pub mod access;
 pub mod blob_key;
 pub mod cost;
+pub mod credential;
 pub mod dimensions;
 pub mod explain;
 pub mod failure;
