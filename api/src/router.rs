@@ -9,6 +9,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::auth::access::{Access, CALLER, FILE, Operator, Public, ROUTE};
 use crate::auth::guard;
+use crate::content::small::SmallBlobs;
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
 use crate::prompt_queue::PromptQueue;
@@ -110,6 +111,7 @@ const CONTENT_ASSET_PATH: &str =
 pub fn router(mut deps: Deps) -> Router {
     let ops = Arc::new(Ops::new(checks(&deps), deps.exposition.clone()));
     deps.queue = Arc::new(PromptQueue::new(deps.queue));
+    deps.blobs = Arc::new(SmallBlobs::new(deps.blobs));
     let app = Arc::new(App { deps, pace: pace::Pace::default() });
     let mut router = Router::new();
     for route in table(&ops) {
