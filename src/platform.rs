@@ -49,7 +49,6 @@ impl Rows {
     pub async fn open(config: &Config) -> Result<Self, Failed> {
         let database = Arc::new(Database::connect(&config.database).await.map_err(away)?);
         database.ping().await.map_err(away)?;
-        let database = Arc::new(database);
         Ok(Self { store: database.clone(), access: database.clone(), parking: database })
     }
 }
