@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use shared::domain::preset::PresetTable;
+use worker::Admission;
 use worker::child::{Layer, Pool, Proof, SealedSource, Verdict, prove};
 
 use crate::cli::print_line;
@@ -93,10 +94,11 @@ fn simd() -> anyhow::Result<String> {
 }
 
 async fn render_in_a_child(config: &Config) -> anyhow::Result<String> {
-    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), config.sandbox.clone(), 1)?;
+    let (limits, sandbox) = (config.limits.clone().into(), config.sandbox.clone());
+    let pool = Pool::new(roles::child_command()?, limits, sandbox, 1, Admission::unbounded())?;
     let source = SealedSource::from_bytes(SAMPLE).context("cannot make a memory file")?;
     let presets = PresetTable::built_in().iter().take(1).cloned().collect();
-    let answer = pool.render(&source, presets).await;
+    let answer = pool.render(None, &source, presets).await;
     pool.close().await;
     let renderings = answer.result.map_err(|failure| anyhow!("{failure}"))?;
     let facts = renderings.picture;

@@ -8,7 +8,7 @@
 //! - `upload`: multipart, names and the spool; `content`: ranges, caching and dispositions.
 //! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
-//! - `observe` and `serve`: what happens around every request and connection.
+//! - `observe`, `serve` and `seats`: what happens around every request and connection.
 
 use std::sync::Arc;
 
@@ -23,12 +23,15 @@ pub mod config;
 mod content;
 mod error;
 mod extract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod links;
 mod observe;
 pub mod ops;
 mod pace;
 mod router;
 mod routes;
+mod seats;
 mod serve;
 #[cfg(test)]
 mod tests;

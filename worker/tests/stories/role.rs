@@ -118,7 +118,8 @@ async fn a_source_that_never_comes_ends() {
 
 async fn bad_bytes_end_at_once() {
     let mut world = World::new().await;
-    world.limits.source_bytes_max = picture().len() as u64;
+    world.limits.raster.source_bytes_max = picture().len() as u64;
+    world.limits.vector.source_bytes_max = 1;
     let worker = world.start_worker();
     world.upload("empty.bmp", b"").await;
     world.upload("long.bmp", &[picture(), vec![0]].concat()).await;
@@ -199,7 +200,8 @@ async fn unknown_preset_waits() {
 /// A world in which one render goes on for ever.
 async fn busy_world(drain_seconds: u64) -> World {
     let mut world = World::new().await;
-    world.limits.child_seconds_max = 3600;
+    world.limits.raster.child_seconds_max = 3600;
+    world.limits.raster.child_cpu_seconds_max = 3600;
     world.config.drain_seconds = drain_seconds;
     world.config.concurrency = 1;
     world.upload("endless.bmp", b"hostile:loop").await;

@@ -10,7 +10,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection};
 use serde::de::DeserializeOwned;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::file::FileState;
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
@@ -35,7 +35,7 @@ pub(crate) struct World {
     sources: Arc<dyn SourceStore>,
     buckets: Arc<AllowedBuckets>,
     pub(crate) presets: PresetTable,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitsTable,
     pub(crate) config: Config,
     pub(crate) retry: RetryConfig,
 }
