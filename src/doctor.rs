@@ -48,7 +48,7 @@ pub async fn run(loaded: Result<Loaded, Failed>, json: bool) -> Result<Exit, Fai
     Ok(if findings.iter().all(|finding| finding.ok) { Exit::Success } else { Exit::DependencyAway })
 }
 
-const RENDER_REMEDY: &str = "the worker cannot render on this machine: look at limits.child_memory_bytes_max and at what \
+const RENDER_REMEDY: &str = "the worker cannot render on this machine: look at limits.raster.child_memory_bytes_max and at what \
                              confines this process";
 const SANDBOX_REMEDY: &str = "a render child could break out: let the container's own profile allow seccomp and Landlock, \
                               use Linux on x86-64 or aarch64, or leave a missing layer out of sandbox.required";

@@ -74,7 +74,9 @@ async fn ambiguous_requests_are_not_split_in_two() {
     let hidden = "GET /livez?hidden HTTP/1.1\r\nHost: x\r\n\r\n";
     let ambiguous = [
         // Both lengths; two lengths; a length that is a list, signed, or hexadecimal.
-        format!("POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!(
+            "POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
+        ),
         format!("POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 44\r\n\r\n{hidden}"),
         format!("POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 0, 44\r\n\r\n{hidden}"),
         format!("POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: +0\r\n\r\n{hidden}"),
@@ -86,7 +88,9 @@ async fn ambiguous_requests_are_not_split_in_two() {
         format!("POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length : 44\r\n\r\n{hidden}"),
         format!("POST /v1/files HTTP/1.1\r\nHost: x\r\nX: a\r\n Content-Length: 44\r\n\r\n{hidden}"),
         // A chunk length that overflows, and one that is none.
-        format!("POST /v1/files HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff1\r\n{hidden}"),
+        format!(
+            "POST /v1/files HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff1\r\n{hidden}"
+        ),
         format!("POST /v1/files HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n{hidden}"),
     ];
     for request in ambiguous {

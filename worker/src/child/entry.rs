@@ -15,8 +15,8 @@ use shared::domain::failure::{Failure, FailureCode};
 
 use super::confine::{self, Unconfined};
 use super::protocol::{
-    self, Admitted, Claimed, ClaimedPage, ClaimedRendering, FrameError, HEADER_BYTES, Inspected, Order, Readiness, Reply,
-    Setup, StepTime, Told,
+    self, Admitted, Claimed, ClaimedPage, ClaimedRendering, FrameError, HEADER_BYTES, Inspected, Order, Readiness,
+    Reply, Setup, StepTime, Told,
 };
 use super::{memory_file, probe, warm};
 

@@ -87,8 +87,8 @@ impl Pool {
         })))
     }
 
-    /// Starts children until `ready` are waiting, and from then on a spare one as soon as the last spare one is taken,
-    /// so that no source need wait for a start.
+    /// Starts children until `ready` are waiting; from then on, where tenants are kept apart, a spare one as soon as the
+    /// last spare one is taken, so that hardly a source need wait for a start.
     pub async fn prepare(&self, ready: usize) -> Result<(), StartError> {
         let present = self.0.idle().spare();
         for _ in present..ready {
@@ -151,7 +151,7 @@ impl Pool {
                 Some(taken) => taken,
                 None => (Seen::Nothing, self.0.start().await?),
             };
-            if seen == Seen::Nothing {
+            if seen == Seen::Nothing && tenant.is_some() {
                 self.0.start_spare();
             }
             let exited = child.has_exited();
@@ -218,11 +218,13 @@ impl Shared {
         Ok(child)
     }
 
-    /// Starts a child for whoever comes next, when the last spare one is gone and tenants are kept apart: the next
-    /// source may be of a tenant that none of the others may serve.
+    /// Starts a child for whoever comes next, when the last spare one is gone: where tenants are kept apart, the next
+    /// source may be of one that none of the others may serve.
     fn start_spare(self: &Arc<Self>) {
-        let wanted = !self.sandbox.share_children_across_tenants && self.kept_ready.load(Ordering::Relaxed) > 0;
-        if !wanted || self.idle().spare() > 0 || self.comings_and_goings.is_closed() {
+        if self.kept_ready.load(Ordering::Relaxed) == 0
+            || self.idle().spare() > 0
+            || self.comings_and_goings.is_closed()
+        {
             return;
         }
         let pool = Arc::clone(self);

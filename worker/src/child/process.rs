@@ -20,9 +20,9 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::allowance;
 use super::memory_file::SealedSource;
 use super::pool::ChildCommand;
-use super::allowance;
 use super::protocol::{self, Admitted, FrameError, HEADER_BYTES, Order, Probed, Readiness, Setup, Told};
 use super::sandbox::{Layer, LayerState};
 use super::spawner::Spawner;
@@ -88,7 +88,8 @@ impl RenderChild {
         let mut process = spawner.spawn(described(command, theirs)).await.map_err(StartError::Spawn)?;
         let stderr = StderrTail::of(process.stderr.take());
         let group = process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let mut child = Self { process, group, socket, stderr, layers: Vec::new(), orders: 0, processor_time: Duration::ZERO };
+        let mut child =
+            Self { process, group, socket, stderr, layers: Vec::new(), orders: 0, processor_time: Duration::ZERO };
         match timeout(Duration::from_secs(START_SECONDS_MAX), child.get_ready(setup)).await {
             Ok(Ok(Readiness::Ready(layers))) => {
                 child.layers = layers;

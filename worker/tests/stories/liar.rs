@@ -26,7 +26,8 @@ fn tell(lie: &str, parent: &mut UnixStream) {
         "endless" => parent.write_all(&[VERSION, 0xff, 0xff, 0xff, 0xff]).unwrap(),
         "half" => parent.write_all(&[VERSION, 0, 0, 1, 0, b'{', b'"']).unwrap(),
         "other-order" => {
-            let reply = br#"{"replied":{"number":99,"steps":[],"result":{"failed":{"code":"corrupt_source","reason":""}}}}"#;
+            let reply =
+                br#"{"replied":{"number":99,"steps":[],"result":{"failed":{"code":"corrupt_source","reason":""}}}}"#;
             parent.write_all(&[VERSION, 0, 0, 0, reply.len() as u8]).unwrap();
             parent.write_all(reply).unwrap();
         }

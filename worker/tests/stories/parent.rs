@@ -33,11 +33,7 @@ pub(crate) fn narrow() -> Limits {
 
 /// The sandbox as it is by default.
 pub(crate) fn sandbox() -> Sandbox {
-    Sandbox {
-        mode: Mode::On,
-        required: vec![Layer::Rlimits, Layer::Seccomp],
-        share_children_across_tenants: false,
-    }
+    Sandbox { mode: Mode::On, required: vec![Layer::Rlimits, Layer::Seccomp], share_children_across_tenants: false }
 }
 
 /// Resource limits only.
@@ -142,7 +138,7 @@ pub(crate) fn die_while_rendering() -> ExitCode {
 }
 
 /// Processor time that a process has used so far, in the kernel's ticks.
-fn cpu_ticks(pid: i32) -> u64 {
+pub(crate) fn cpu_ticks(pid: i32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
     fields.get(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)

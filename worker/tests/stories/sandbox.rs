@@ -142,8 +142,7 @@ async fn a_missing_layer_is_told_by_the_proof() {
 /// Every file of `THUMBLINE_TEST_CORPUS` (directories, separated by colons), or of the samples of `thumbline demo`, ends
 /// the same with and without the sandbox, in every built-in preset and one in WebP.
 async fn the_sandbox_changes_no_picture() {
-    let pools = [sandbox(), no_sandbox()]
-        .map(|sandbox| pool_within(corpus_limits(), sandbox, &["render-child"], 100));
+    let pools = [sandbox(), no_sandbox()].map(|sandbox| pool_within(corpus_limits(), sandbox, &["render-child"], 100));
     let (mut rendered, mut failed) = (0, 0);
     for file in corpus() {
         let source = SealedSource::from_bytes(&std::fs::read(&file).unwrap()).unwrap();

@@ -105,7 +105,8 @@ fn a_jpeg_without_its_end_is_whole() {
 fn what_fuzzing_found_ends_in_an_answer() {
     let fixtures = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
     for folder in ["fuzz/inspect", "fuzz/render", "corpus/hostile"] {
-        let files: Vec<_> = std::fs::read_dir(fixtures.join(folder)).unwrap().map(|file| file.unwrap().path()).collect();
+        let files: Vec<_> =
+            std::fs::read_dir(fixtures.join(folder)).unwrap().map(|file| file.unwrap().path()).collect();
         assert!(!files.is_empty(), "{folder}");
         for file in files {
             let source = std::fs::read(&file).unwrap();
