@@ -13,7 +13,9 @@
 use std::sync::Arc;
 
 use shared::domain::preset::PresetTable;
+use shared::domain::source::AllowedBuckets;
 use shared::ports::blob_store::BlobStore;
+use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::WorkQueue;
 
@@ -48,12 +50,16 @@ pub use serve::serve;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// Messages that nobody could read.
+    pub parking: Arc<dyn ParkingStore>,
     /// Sources of uploads and bytes of representations.
     pub blobs: Arc<dyn BlobStore>,
     /// Where wakes go.
     pub queue: Arc<dyn WorkQueue>,
     /// What can be asked for.
     pub presets: Arc<PresetTable>,
+    /// Buckets that sources come from, for whose files are in them.
+    pub buckets: Arc<AllowedBuckets>,
     /// Section `[api]`, checked.
     pub config: Arc<Config>,
     /// Who may pass.

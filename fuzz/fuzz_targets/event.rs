@@ -23,7 +23,11 @@ fuzz_target!(|data: &[u8]| {
     let content_type = fields.next().filter(|text| !text.is_empty()).map(str::to_owned);
     let headers = fields.filter_map(|field| field.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     let message = Message { body: body.to_vec().into(), content_type, headers, ..Message::default() };
-    if let Meaning::Park(reason) = event::read(&message, &BUCKETS, &PRESETS).meaning {
-        assert!(!reason.code.is_empty());
+    let meanings = event::read(&message, &BUCKETS, &PRESETS).meanings;
+    assert!(!meanings.is_empty() || !message.body.is_empty());
+    for meaning in meanings {
+        if let Meaning::Park(reason) = meaning {
+            assert!(!reason.code.is_empty());
+        }
     }
 });

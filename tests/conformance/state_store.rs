@@ -7,6 +7,7 @@ mod crowd;
 mod facts;
 mod fixtures;
 mod model;
+mod parking;
 mod reading;
 mod registration;
 mod schema;
@@ -111,6 +112,13 @@ behaviours! {
         a_row_that_somebody_holds_is_not_overdue,
         each_lane_has_its_own_deadline,
         excused_time_does_not_count,
+    }
+    parking {
+        what_was_parked_reads_back_byte_for_byte,
+        the_same_message_again_is_counted,
+        parked_messages_are_listed_in_pages_and_by_code,
+        a_replayed_message_goes_unless_it_was_parked_again,
+        a_message_that_was_cut_is_not_replayed,
     }
     reading {
         every_way_to_a_file_shows_the_same,

@@ -12,5 +12,6 @@ mod command_line;
 mod compose;
 mod demo;
 mod hostile;
+mod notifications;
 mod one_process;
 mod production;

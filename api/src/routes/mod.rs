@@ -5,6 +5,7 @@ pub(crate) mod content;
 pub(crate) mod file;
 pub(crate) mod own_file;
 pub(crate) mod own_files;
+pub(crate) mod parked;
 pub(crate) mod pipeline;
 pub(crate) mod placeholder;
 pub(crate) mod presets;

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::dimensions::Dimensions;
 use super::format::SourceFormat;
 use super::ids::{FileId, FileVersionId, Sha256Digest, Tenant};
 use super::lane::Lane;
 use super::preset::{PresetName, RecipeHash};
 use super::representation::Representation;
-use super::source::{Access, DeclaredFacts, SourceLocation};
+use super::source::{DeclaredFacts, SourceLocation};
 
 /// A moment of the database's clock, in milliseconds since 1970-01-01T00:00:00Z.
 pub type UnixMillis = i64;
@@ -126,11 +127,17 @@ impl VersionOrder {
     }
 }
 
-/// Makes sequences comparable as text: decimal numbers are padded to 20 digits on the left. S3 sequencers (hex) are
-/// compared by the S3 rule: the shorter one is padded with zeros on the right, here to 64.
+/// Makes sequences comparable as text: decimal numbers are padded to 20 digits on the left, everything else is taken
+/// for an S3 sequencer.
 pub fn normal_sequence(sequence: &str) -> String {
     let digits = !sequence.is_empty() && sequence.len() <= 20 && sequence.bytes().all(|b| b.is_ascii_digit());
-    if digits { format!("n{sequence:0>20}") } else { format!("s{:0<64}", sequence.to_ascii_uppercase()) }
+    if digits { format!("n{sequence:0>20}") } else { normal_sequencer(sequence) }
+}
+
+/// Makes S3 sequencers (hex) comparable as text by the S3 rule: the shorter one is padded with zeros on the right, here
+/// to 64. A sequencer may happen to have decimal digits only.
+pub fn normal_sequencer(sequencer: &str) -> String {
+    format!("s{:0<64}", sequencer.to_ascii_uppercase())
 }
 
 /// One preset that a file version should have, with the recipe it is to be made by.
@@ -140,6 +147,25 @@ pub struct Wanted {
     pub preset: PresetName,
     /// The recipe in force now.
     pub recipe: RecipeHash,
+}
+
+/// Who may see a file, as far as whoever brings a version of it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewAccess {
+    /// These: they replace what the file has, unless that was said later.
+    Declared(Access),
+    /// Nothing: a file that is there keeps what it has, a new one gets this; `None`: operators only.
+    Default(Option<Access>),
+}
+
+impl NewAccess {
+    /// What a new file gets.
+    pub fn of_new_file(&self) -> Option<&Access> {
+        match self {
+            Self::Declared(access) => Some(access),
+            Self::Default(access) => access.as_ref(),
+        }
+    }
 }
 
 /// Everything that intake knows of a new file version; the store makes rows of it.
@@ -157,8 +183,8 @@ pub struct NewFileVersion {
     pub name: String,
     /// Folder id or issue key.
     pub parent: Option<String>,
-    /// Who may see it; `None`: operators only.
-    pub access: Option<Access>,
+    /// Who may see the file.
+    pub access: NewAccess,
     /// Where the bytes are.
     pub source: SourceLocation,
     /// What the producer says of them.
@@ -212,5 +238,6 @@ mod tests {
         // AWS: "the event with the greater hexadecimal value occurred later", the shorter padded with zeros.
         assert!(normal_sequence("0055AED6DCD90281E6") > normal_sequence("0055AED6DCD90281E5"));
         assert!(normal_sequence("0055aed6dcd90281e5ff") > normal_sequence("0055AED6DCD90281E5"));
+        assert!(normal_sequencer("1755069482000000") > normal_sequencer("16FE069482000000"));
     }
 }

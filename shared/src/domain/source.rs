@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::blob_key::BlobKey;
 use super::ids::Tenant;
 
@@ -31,9 +32,6 @@ impl SourceLocation {
     }
 }
 
-/// Who may see a file: all groups must hold, any rule in a group is enough (`[["user:1","group:staff"],["scope:x"]]`).
-pub type Access = Vec<Vec<String>>;
-
 /// What the configuration says of one allowed bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedBucket {
@@ -41,6 +39,27 @@ pub struct AllowedBucket {
     pub tenant: Tenant,
     /// Who may see them when the event does not say; `None`: operators only.
     pub default_access: Option<Access>,
+    /// Set when our own blobs lie in the same bucket: events about them mean nothing.
+    pub own_blobs: Option<OwnBlobs>,
+}
+
+/// Where our own blobs lie in a bucket that sources come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnBlobs {
+    /// What the store puts in front of the keys that events name.
+    pub source_prefix: String,
+    /// What it puts in front of our blob keys.
+    pub blobs_prefix: String,
+}
+
+impl AllowedBucket {
+    /// Whether the object of this key is a blob of ours.
+    pub fn is_own(&self, key: &str) -> bool {
+        self.own_blobs.as_ref().is_some_and(|own| {
+            let whole = format!("{}{key}", own.source_prefix);
+            whole.strip_prefix(&own.blobs_prefix).is_some_and(|rest| rest.parse::<BlobKey>().is_ok())
+        })
+    }
 }
 
 /// The buckets that sources may come from; nothing else is ever fetched.

@@ -6,6 +6,7 @@
 //! - `migrations`: the schema.
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
+//! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements.
 
 mod ask;
@@ -17,6 +18,7 @@ mod convert;
 mod error;
 mod facts;
 mod migrations;
+mod parked;
 #[cfg(test)]
 mod plans;
 mod read;
