@@ -11,7 +11,7 @@ use shared::ports::work_queue::Message;
 
 static PRESETS: LazyLock<PresetTable> = LazyLock::new(PresetTable::built_in);
 static BUCKETS: LazyLock<AllowedBuckets> = LazyLock::new(|| {
-    let allowed = AllowedBucket { tenant: "acme".parse().expect("a tenant"), default_access: None };
+    let allowed = AllowedBucket { tenant: "acme".parse().expect("a tenant"), default_access: None, own_blobs: None };
     AllowedBuckets::new([("uploads".to_owned(), allowed)])
 });
 

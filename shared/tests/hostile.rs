@@ -39,7 +39,7 @@ fn hints() {
 /// Whatever an event says, what is fetched is a key of a configured bucket: no name of it is ever an address.
 #[test]
 fn nothing_in_an_event_is_an_address() {
-    let uploads = AllowedBucket { tenant: "acme".parse().unwrap(), default_access: None };
+    let uploads = AllowedBucket { tenant: "acme".parse().unwrap(), default_access: None, own_blobs: None };
     let buckets = AllowedBuckets::new([("uploads".to_owned(), uploads)]);
     let read = |body: serde_json::Value| {
         let message = Message { body: body.to_string().into(), ..Message::default() };

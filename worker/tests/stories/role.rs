@@ -27,6 +27,7 @@ pub(crate) const ALL: &[Story] = &[
     ("the_format_that_is_found_decides", || told(the_format_that_is_found_decides())),
     ("a_preset_that_nobody_knows_waits_for_a_worker_that_does", || told(unknown_preset_waits())),
     ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
+    ("a_deleted_version_is_rendered_no_further", || told(a_deleted_version_is_rendered_no_further())),
     ("draining_hands_back_what_does_not_end_in_time", || told(draining_hands_back())),
     ("the_second_signal_does_not_wait", || told(the_second_signal_does_not_wait())),
 ];
@@ -210,11 +211,8 @@ async fn busy_world(drain_seconds: u64) -> World {
     world
 }
 
-async fn a_lost_lease_ends_the_work() {
-    let mut world = busy_world(0).await;
-    world.config.lease_seconds = 4;
-    let worker = world.start_worker();
-    world.until("endless.bmp", |rows| rows.iter().all(|row| row.attempts == 1)).await;
+/// The child that renders for ever.
+async fn child_at_work() -> i32 {
     let mut at_work = None;
     eventually("a child is at work", || {
         // More than a spare child needs for its start.
@@ -222,10 +220,32 @@ async fn a_lost_lease_ends_the_work() {
         at_work.is_some()
     })
     .await;
+    at_work.unwrap()
+}
+
+async fn a_deleted_version_is_rendered_no_further() {
+    let mut world = busy_world(0).await;
+    world.config.lease_seconds = 4;
+    let worker = world.start_worker();
+    let at_work = child_at_work().await;
+    world.delete_representations().await;
+    eventually("the child is killed when its rows are gone", || !children().contains(&at_work)).await;
+    world.upload("plain.bmp", &picture()).await;
+    assert!(all_succeeded(&world.settled("plain.bmp").await));
+    assert!(world.file("endless.bmp").await.unwrap().representations.is_empty());
+    worker.drain().await;
+}
+
+async fn a_lost_lease_ends_the_work() {
+    let mut world = busy_world(0).await;
+    world.config.lease_seconds = 4;
+    let worker = world.start_worker();
+    world.until("endless.bmp", |rows| rows.iter().all(|row| row.attempts == 1)).await;
+    let at_work = child_at_work().await;
     let lock = world.lock_database().await;
     world.put_source("endless.bmp", &picture());
     world.upload("meanwhile.bmp", &picture()).await;
-    let is_gone = || at_work.is_some_and(|pid| !children().contains(&pid));
+    let is_gone = || !children().contains(&at_work);
     eventually("the child is killed when the lease cannot be extended", is_gone).await;
     lock.close().await.unwrap();
     let file = world.settled("endless.bmp").await;

@@ -177,6 +177,14 @@ impl World {
         connection
     }
 
+    /// Takes every representation away, as a deletion of their file does.
+    pub(crate) async fn delete_representations(&self) {
+        let url = format!("sqlite:{}", self.directory.path().join("rows.db").display());
+        let connection = sea_orm::Database::connect(url).await.unwrap();
+        connection.execute_unprepared("DELETE FROM representation").await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// What is parked, once it is.
     pub(crate) async fn parked(&self) -> Parked {
         let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
