@@ -3,17 +3,19 @@
 //! Two surfaces over the same rows: the Box API below `/2.0`, in shapes that its clients use unmodified, and our own
 //! below `/v1`; beside them the console page and the health routes. Modules in reading order:
 //!
-//! - [`config`] and [`auth`]: sections `[api]` and `[auth]`; the one decision who may pass.
+//! - [`config`] and [`auth`]: sections `[api]` and `[auth]`; who a request comes from, and whether it may pass.
 //! - `router`: every route with its access on one screen; `routes`: one file each.
 //! - `upload`: multipart, names and the spool; `content`: ranges, caching and dispositions.
 //! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
+//! - [`openapi`]: the description of our own API.
 //! - `observe`, `serve` and `seats`: what happens around every request and connection.
 
 use std::sync::Arc;
 
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
+use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::BlobStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
@@ -29,6 +31,7 @@ mod extract;
 pub mod fuzzing;
 mod links;
 mod observe;
+pub mod openapi;
 pub mod ops;
 mod pace;
 mod router;
@@ -50,6 +53,8 @@ pub use serve::serve;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// Who may see what.
+    pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// Sources of uploads and bytes of representations.
