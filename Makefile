@@ -1,7 +1,7 @@
 # Every verb that a developer or CI uses; `make` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo build lint fmt test test-fast deaths fuzz servers servers-down bench bench-fidelity ci clean
+.PHONY: help demo build lint fmt test test-cluster test-fast deaths fuzz servers servers-down bench bench-fidelity ci clean
 
 CARGO_FLAGS := --workspace --locked
 PROFILE := $(if $(CI),ci,default)
@@ -27,8 +27,20 @@ lint: ## format, lints and documentation, warnings as errors
 fmt: ## format everything
 	cargo fmt --all
 
+# Programs that tests drive, each in an environment of its own.
+CLIENTS := $(abspath $(or $(THUMBLINE_TEST_CLIENTS),$(or $(CARGO_TARGET_DIR),target)/clients))
+SCHEMATHESIS := $(CLIENTS)/own/schemathesis
+export THUMBLINE_TEST_CLIENTS := $(CLIENTS)
+
+$(SCHEMATHESIS)/installed: tests/contract/own/schemathesis/requirements.txt
+	rm -rf $(SCHEMATHESIS)/venv
+	mkdir -p $(SCHEMATHESIS)
+	python3 -m venv $(SCHEMATHESIS)/venv
+	$(SCHEMATHESIS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
 # Everything is built before the servers start; the release is what the test of the demo runs.
-test: build ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some of it)
+test: build $(SCHEMATHESIS)/installed ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some of it)
 ifeq ($(NEXTEST),yes)
 	cargo nextest run $(CARGO_FLAGS) --no-run
 	cargo test $(CARGO_FLAGS) --doc --quiet
@@ -37,6 +49,9 @@ else
 	cargo test $(CARGO_FLAGS) --no-run
 	scripts/test-servers run -- cargo test $(CARGO_FLAGS) --no-fail-fast $(ARGS) -- --include-ignored
 endif
+
+test-cluster: ## RabbitMQ as a cluster of three that loses nodes; takes minutes
+	cargo nextest run --locked -p adapters --run-ignored all --ignore-default-filter --no-capture -E 'test(/::cluster_/)'
 
 test-fast: ## everything that needs no server; what was left out is listed as ignored
 	cargo test $(CARGO_FLAGS) $(ARGS)

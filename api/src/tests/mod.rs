@@ -6,6 +6,7 @@ mod console;
 mod content;
 mod files;
 pub(crate) mod harness;
+mod ledger;
 mod hostile;
 mod own;
 mod representations;
