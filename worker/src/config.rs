@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use shared::config::Problem;
 use shared::domain::lane::Lane;
 
+use crate::machine;
+
 /// A lease is prolonged every third of it, so a shorter one would be lost to a single slow answer of the database.
 const LEASE_SECONDS_MIN: u64 = 4;
 /// Nobody needs more renders at a time on one machine; a larger number is a typing error.
@@ -46,6 +48,10 @@ pub struct Config {
     pub reserved_backfill: u32,
     /// Sources that one render child renders before it is replaced.
     pub child_renders_max: u32,
+    /// Bytes that renders may need at a time, as predicted; 0: half of the memory there is.
+    pub render_bytes_max: u64,
+    /// Bytes of sources that are held at a time; 0: a quarter of the memory there is.
+    pub source_bytes_max: u64,
 }
 
 impl Config {
@@ -119,6 +125,16 @@ impl Config {
         permits as usize
     }
 
+    /// Memory for renders, in bytes.
+    pub(crate) fn render_bytes(&self) -> u64 {
+        if self.render_bytes_max == 0 { machine::memory_bytes() / 2 } else { self.render_bytes_max }
+    }
+
+    /// Memory for sources, in bytes.
+    pub(crate) fn source_bytes(&self) -> u64 {
+        if self.source_bytes_max == 0 { machine::memory_bytes() / 4 } else { self.source_bytes_max }
+    }
+
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
     }
@@ -156,6 +172,8 @@ mod tests {
             reserved_heavy: 0,
             reserved_backfill: 0,
             child_renders_max: 200,
+            render_bytes_max: 0,
+            source_bytes_max: 0,
         }
     }
 

@@ -20,6 +20,7 @@
 //! [`run`] starts all of that and drains it: first no more wakes, then running work gets its time, then it is handed
 //! back as if it had never been claimed.
 
+mod admission;
 pub mod child;
 mod config;
 mod dead_wakes;
@@ -29,6 +30,7 @@ mod fetch;
 mod heartbeat;
 mod intake;
 mod lanes;
+mod machine;
 mod metrics;
 mod parking;
 mod permits;
@@ -42,7 +44,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
@@ -54,6 +56,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use admission::Admission;
 pub use config::Config;
 pub use retention::RetentionConfig;
 pub use retry::{RetryConfig, Tried};
@@ -86,7 +89,7 @@ pub struct Deps {
     /// The buckets that events may name.
     pub buckets: Arc<AllowedBuckets>,
     /// What one source may cost.
-    pub limits: Arc<Limits>,
+    pub limits: Arc<LimitsTable>,
     /// Section `[worker]`.
     pub config: Arc<Config>,
     /// Section `[retry]`.

@@ -7,6 +7,7 @@ mod content;
 mod files;
 pub(crate) mod harness;
 mod ledger;
+mod hostile;
 mod own;
 mod representations;
 mod surface;

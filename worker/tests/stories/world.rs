@@ -10,7 +10,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection};
 use serde::de::DeserializeOwned;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::file::FileState;
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
@@ -39,7 +39,7 @@ pub(crate) struct World {
     sources: Arc<dyn SourceStore>,
     buckets: Arc<AllowedBuckets>,
     pub(crate) presets: PresetTable,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitsTable,
     pub(crate) config: Config,
     pub(crate) retry: RetryConfig,
 }
@@ -180,6 +180,14 @@ impl World {
             sea_orm::Database::connect(ConnectOptions::new(url).max_connections(1).to_owned()).await.unwrap();
         connection.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
         connection
+    }
+
+    /// Takes every representation away, as a deletion of their file does.
+    pub(crate) async fn delete_representations(&self) {
+        let url = format!("sqlite:{}", self.directory.path().join("rows.db").display());
+        let connection = sea_orm::Database::connect(url).await.unwrap();
+        connection.execute_unprepared("DELETE FROM representation").await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// What is parked, once it is.
