@@ -53,14 +53,7 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let config = Config { public_url: PUBLIC_URL.to_owned(), ..crate::config::tests::loopback() };
-        Self {
-            config,
-            mode: Mode::Open,
-            keys: None,
-            blobs: |blobs| blobs,
-            queue: |queue| queue,
-            connections_max: 64,
-        }
+        Self { config, mode: Mode::Open, keys: None, blobs: |blobs| blobs, queue: |queue| queue, connections_max: 64 }
     }
 }
 
