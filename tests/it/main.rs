@@ -13,4 +13,5 @@ mod compose;
 mod demo;
 mod notifications;
 mod one_process;
+mod producers;
 mod production;
