@@ -7,6 +7,7 @@
 //! - [`credentials`]: tokens and users.
 //! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`]: the commands that are more than a role.
 
+pub mod backfill;
 pub mod bench;
 pub mod check_event;
 pub mod cli;

@@ -10,12 +10,10 @@ pub async fn announce(url: &str, exchange: &str, bucket: &str, key: &str) -> Res
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let event = serde_json::json!({ "bucket": bucket, "key": key, "version_id": "1" });
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let properties =
-        BasicProperties::default().with_content_type("application/json".into()).with_delivery_mode(2);
+    let properties = BasicProperties::default().with_content_type("application/json".into()).with_delivery_mode(2);
     let routing_key = "thumbline.file.uploaded".into();
-    let confirm = channel
-        .basic_publish(exchange.into(), routing_key, options, event.to_string().as_bytes(), properties)
-        .await?;
+    let confirm =
+        channel.basic_publish(exchange.into(), routing_key, options, event.to_string().as_bytes(), properties).await?;
     match confirm.await? {
         Confirmation::Ack(None) => {}
         other => return Err(format!("the broker did not take the event: {other:?}").into()),

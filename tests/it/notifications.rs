@@ -40,3 +40,29 @@ async fn a_bucket_notification_is_all_that_a_bucket_needs() {
     assert_eq!(client.settled(after["id"].as_str().unwrap()).await["version"]["width"], 300);
     production.finish().await;
 }
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ, PostgreSQL and S3: run `make test`"]
+async fn what_was_never_announced_is_found_by_looking() {
+    let mut production = Production::start(0, &[]).await;
+    for key in KEYS {
+        production.put_source(key, &pictures::png(100, 50)).await;
+    }
+    // A worker looks through its buckets when it has never done so.
+    production.start_worker();
+    let client = production.client();
+    for key in KEYS {
+        let file = production.file_at(key).await;
+        client.settled(file["id"].as_str().unwrap()).await;
+    }
+    // A backfill of the same place finds everything known, and what came since.
+    production.put_source("later.png", &pictures::png(100, 50)).await;
+    let place = format!("backfill --json s3://{}", production.uploads_bucket());
+    let output = production.command(&place).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let first: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["listed"], &first["registered"]), (&6.into(), &1.into()), "{told}");
+    client.settled(production.file_at("later.png").await["id"].as_str().unwrap()).await;
+    production.finish().await;
+}

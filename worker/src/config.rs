@@ -36,6 +36,8 @@ pub struct Config {
     pub share_heavy: u32,
     /// Share of the backfill lane.
     pub share_backfill: u32,
+    /// Hours between two looks through every bucket of `[[sources]]` for objects that were never announced; 0: never.
+    pub scan_hours: u32,
     /// Sources that one render child renders before it is replaced.
     pub child_renders_max: u32,
 }
@@ -108,6 +110,11 @@ impl Config {
         Duration::from_secs(self.wake_patience_seconds)
     }
 
+    /// How often buckets are looked through; `None`: never.
+    pub(crate) fn scan_period(&self) -> Option<Duration> {
+        (self.scan_hours > 0).then(|| Duration::from_secs(u64::from(self.scan_hours) * 3600))
+    }
+
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)
     }
@@ -123,6 +130,7 @@ mod tests {
             lease_seconds: 60,
             sweep_seconds: 1.0,
             wake_patience_seconds: 30,
+            scan_hours: 24,
             drain_seconds: 30,
             share_interactive: 8,
             share_normal: 4,

@@ -13,6 +13,7 @@
 //! 5. An attempt that failed ends the row or makes it due again (`retry`). `sweeper` wakes rows that are due and
 //!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only.
 //!
+//! Stores lose notifications; `scan` looks through the buckets for what was never announced.
 //! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
 //!
 //! [`run`] starts all of that and drains it: first no more wakes, then running work gets its time, then it is handed
@@ -31,6 +32,7 @@ mod parking;
 mod put;
 mod reconcile;
 mod retry;
+mod scan;
 mod sweeper;
 mod worker;
 
@@ -43,6 +45,7 @@ use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::ParkingStore;
+use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, QueueError, Subscription, WorkQueue};
 use tokio::task::JoinSet;
@@ -69,6 +72,8 @@ pub struct Deps {
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
+    /// How far buckets were looked through.
+    pub scans: Arc<dyn ScanStore>,
     /// Where representations are put.
     pub blobs: Arc<dyn BlobStore>,
     /// Where sources are read from.
@@ -125,6 +130,7 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     parts.spawn(dispatcher::dispatch(Arc::clone(&worker), lanes, tasks.clone()));
     parts.spawn(parking::drain(Arc::clone(&worker), parked));
     parts.spawn(parking::replay(Arc::clone(&worker)));
+    parts.spawn(scan::scan(Arc::clone(&worker)));
     parts.spawn(sweeper::sweep(Arc::clone(&worker)));
     parts.spawn(sweeper::measure_backlog(Arc::clone(&worker)));
     tracing::info!(

@@ -7,5 +7,6 @@ pub mod access_store;
 pub mod blob_store;
 pub mod key_source;
 pub mod parking;
+pub mod scan;
 pub mod state_store;
 pub mod work_queue;
