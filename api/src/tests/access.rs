@@ -9,6 +9,7 @@ use shared::domain::credential::{Login, PREFIX_BYTES, Token, token_prefix, token
 use shared::domain::ids::Sha256Digest;
 use shared::domain::principal::{Action, Identity, Scopes};
 use shared::ports::access_store::AccessStore as _;
+use shared::ports::state_store::StateStore as _;
 
 use super::harness::{Setup, TOKEN, TestApi, Uploaded};
 use crate::auth::access::{Access, By};
@@ -272,6 +273,22 @@ async fn caches_keep_what_everybody_may_see_and_forget_the_rest_soon() {
         assert_eq!(cache(&format!("?v={}", Sha256Digest::of(b"bytes"))).await, named);
         assert_eq!(cache("").await, plain);
     }
+}
+
+#[tokio::test]
+async fn small_bytes_come_from_memory_but_only_for_whom_they_are() {
+    let api = guarded().await;
+    let ada = issue(&api, "ada", &ALL, None).await;
+    let uploaded = upload_as(&api, &ada, None).await;
+    api.succeed(uploaded, &[b"a small page"]).await;
+    let path = uploaded.content("jpg_320x320", "");
+    assert_eq!(ask(&api, "GET", &path, Some(&ada)).await.bytes().await.unwrap(), "a small page");
+    let blob =
+        api.store.file(uploaded.file).await.unwrap().unwrap().representations[0].state.content().unwrap().clone();
+    api.blobs.delete(&blob.first().blob).await.unwrap();
+    assert_eq!(ask(&api, "GET", &path, Some(&ada)).await.bytes().await.unwrap(), "a small page");
+    api.store.set_access(uploaded.file, None).await.unwrap();
+    assert_eq!(ask(&api, "GET", &path, Some(&ada)).await.status(), 404);
 }
 
 #[tokio::test]
