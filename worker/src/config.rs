@@ -36,8 +36,8 @@ pub struct Config {
     pub share_heavy: u32,
     /// Share of the backfill lane.
     pub share_backfill: u32,
-    /// Hours between two looks through every bucket of `[[sources]]` for objects that were never announced; 0: never.
-    pub scan_hours: u32,
+    /// Seconds between two looks through every bucket of `[[sources]]` for objects that were never announced; 0: never.
+    pub scan_seconds: u64,
     /// Sources that one render child renders before it is replaced.
     pub child_renders_max: u32,
 }
@@ -112,7 +112,7 @@ impl Config {
 
     /// How often buckets are looked through; `None`: never.
     pub(crate) fn scan_period(&self) -> Option<Duration> {
-        (self.scan_hours > 0).then(|| Duration::from_secs(u64::from(self.scan_hours) * 3600))
+        (self.scan_seconds > 0).then(|| Duration::from_secs(self.scan_seconds))
     }
 
     pub(crate) fn drain(&self) -> Duration {
@@ -130,7 +130,7 @@ mod tests {
             lease_seconds: 60,
             sweep_seconds: 1.0,
             wake_patience_seconds: 30,
-            scan_hours: 24,
+            scan_seconds: 86400,
             drain_seconds: 30,
             share_interactive: 8,
             share_normal: 4,

@@ -13,8 +13,8 @@ use crate::domain::ids::Tenant;
 /// stopped. Shared times are the database's.
 #[async_trait]
 pub trait ScanStore: Send + Sync + 'static {
-    /// Takes the next page of this scan: one that is under way goes on, one that has ended begins anew `period` after it
-    /// began. `None` while somebody else has it, or when it is not time yet.
+    /// Takes the next page of this scan: one that is under way goes on, one that has ended, or was never
+    /// seen, begins `period` after it began or was seen. `None` while somebody else has it, or when it is not time yet.
     async fn take_page(
         &self,
         scan: &str,

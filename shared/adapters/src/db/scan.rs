@@ -74,9 +74,10 @@ fn count(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or_default()
 }
 
+/// A scan that was never seen counts as one that has just ended: the schedule is in no hurry on its first day.
 fn begin(scan: &str) -> Sql {
     Sql::new(
-        "INSERT INTO scan (name, began_at, lease_until, listed, registered) VALUES ($1, {now}, 0, 0, 0)
+        "INSERT INTO scan (name, began_at, ended_at, lease_until, listed, registered) VALUES ($1, {now}, {now}, 0, 0, 0)
          ON CONFLICT (name) DO NOTHING",
     )
     .value(text(scan))
