@@ -14,4 +14,5 @@ mod demo;
 mod hostile;
 mod notifications;
 mod one_process;
+mod producers;
 mod production;

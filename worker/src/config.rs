@@ -38,6 +38,8 @@ pub struct Config {
     pub share_heavy: u32,
     /// Share of the backfill lane.
     pub share_backfill: u32,
+    /// Seconds between two looks through every bucket of `[[sources]]` for objects that were never announced; 0: never.
+    pub scan_seconds: u64,
     /// Permits beside `concurrency` that only the interactive lane may take.
     pub reserved_interactive: u32,
     /// The same for the normal lane.
@@ -147,6 +149,11 @@ impl Config {
         Duration::from_secs(self.wake_patience_seconds)
     }
 
+    /// How often buckets are looked through; `None`: never.
+    pub(crate) fn scan_period(&self) -> Option<Duration> {
+        (self.scan_seconds > 0).then(|| Duration::from_secs(self.scan_seconds))
+    }
+
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)
     }
@@ -162,6 +169,7 @@ mod tests {
             lease_seconds: 60,
             sweep_seconds: 1.0,
             wake_patience_seconds: 30,
+            scan_seconds: 86400,
             drain_seconds: 30,
             share_interactive: 8,
             share_normal: 4,

@@ -15,6 +15,7 @@
 //!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
 //! 6. What happened stays in the ledger, until `retention` forgets it.
 //!
+//! Stores lose notifications; `scan` looks through the buckets for what was never announced.
 //! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
 //!
 //! [`run`] starts all of that and drains it: first no more wakes, then running work gets its time, then it is handed
@@ -38,6 +39,7 @@ mod put;
 mod reconcile;
 mod retention;
 mod retry;
+mod scan;
 mod sweeper;
 mod worker;
 
@@ -50,6 +52,7 @@ use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::ParkingStore;
+use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, QueueError, Subscription, WorkQueue};
 use tokio::task::JoinSet;
@@ -78,6 +81,8 @@ pub struct Deps {
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
+    /// How far buckets were looked through.
+    pub scans: Arc<dyn ScanStore>,
     /// Where representations are put.
     pub blobs: Arc<dyn BlobStore>,
     /// Where sources are read from.
@@ -138,6 +143,7 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     parts.spawn(retention::forget(Arc::clone(&worker)));
     parts.spawn(parking::drain(Arc::clone(&worker), parked));
     parts.spawn(parking::replay(Arc::clone(&worker)));
+    parts.spawn(scan::scan(Arc::clone(&worker)));
     parts.spawn(sweeper::sweep(Arc::clone(&worker)));
     parts.spawn(sweeper::measure_backlog(Arc::clone(&worker)));
     tracing::info!(

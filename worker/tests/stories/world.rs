@@ -17,6 +17,7 @@ use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::{Parked, ParkedFilter, ParkingStore};
+use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Message, WorkQueue};
 use tokio::task::JoinHandle;
@@ -34,6 +35,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) access: Arc<dyn AccessStore>,
     pub(crate) parking: Arc<dyn ParkingStore>,
+    pub(crate) scans: Arc<dyn ScanStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) queue: Arc<dyn WorkQueue>,
     sources: Arc<dyn SourceStore>,
@@ -81,7 +83,8 @@ impl World {
             directory,
             store: Arc::new(database.clone()),
             access: Arc::new(database.clone()),
-            parking: Arc::new(database),
+            parking: Arc::new(database.clone()),
+            scans: Arc::new(database),
             blobs,
             queue,
             sources,
@@ -99,6 +102,7 @@ impl World {
             store: Arc::clone(&self.store),
             access: Arc::clone(&self.access),
             parking: Arc::clone(&self.parking),
+            scans: Arc::clone(&self.scans),
             blobs: Arc::clone(&self.blobs),
             sources: Arc::clone(&self.sources),
             queue: Arc::clone(&self.queue),
