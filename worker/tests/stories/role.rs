@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use shared::domain::explain::explain;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::{FileState, NewFileVersion};
+use shared::domain::format::SourceFormat;
 use shared::domain::ids::{FileVersionId, Sha256Digest};
 use shared::domain::lane::{Lane, shard_of};
 use shared::domain::plan;
@@ -159,7 +160,7 @@ async fn a_poison_file_is_quarantined_alone() {
     let reproducer = &life.quarantines[0].reproducer;
     let source = b"hostile:abort";
     assert_eq!((reproducer.sha256, reproducer.length_bytes), (Sha256Digest::of(source), source.len() as u64));
-    assert_eq!(reproducer.limits, world.limits);
+    assert_eq!(&reproducer.limits, world.limits.of(SourceFormat::Bmp));
     assert!(reproducer.end.contains("signal"), "{}", reproducer.end);
     let kinds: Vec<&str> = explain(&life).iter().map(|told| told.kind).collect();
     let crashes = ["claimed", "crashed", "claimed", "crashed", "claimed", "error", "quarantined"];
