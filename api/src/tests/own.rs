@@ -5,6 +5,7 @@ use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::PictureFacts;
 use shared::domain::format::SourceFormat;
+use shared::domain::placeholder::{Colour, Placeholder};
 use shared::domain::ids::Sha256Digest;
 use shared::ports::state_store::StateStore as _;
 
@@ -42,12 +43,15 @@ async fn a_rendered_file_shows_dimensions_bytes_and_where_to_read() {
     let api = TestApi::start().await;
     let uploaded = api.upload("cat.jpg", b"meow").await;
     let dimensions = Dimensions::new(4000, 3000).unwrap();
-    let picture = PictureFacts { format: SourceFormat::Jpeg, dimensions, pages: 1 };
+    let thumbhash = "1QcSHQRnh493V4dIh4eXh1h4kJUI";
+    let placeholder = Placeholder { thumbhash: thumbhash.parse().unwrap(), dominant_color: Colour([18, 52, 255]) };
+    let picture = PictureFacts { format: SourceFormat::Jpeg, dimensions, pages: 1, placeholder: Some(placeholder) };
     api.store.record_picture(uploaded.version, picture).await.unwrap();
     api.succeed(uploaded, &[b"thumbnail"]).await;
     let file = api.json(&format!("/v1/files/{}", uploaded.file)).await;
     assert_eq!(file["version"]["format"], "jpeg");
     assert_eq!(file["aspect_ratio"], 4000.0 / 3000.0);
+    assert_eq!((&file["thumbhash"], &file["dominant_color"]), (&json!(thumbhash), &json!("#1234ff")));
     let digest = Sha256Digest::of(b"thumbnail").to_string();
     let url = format!("{PUBLIC_URL}{}?v={digest}", uploaded.content("jpg_320x320", ""));
     let mut shown = representation(&file, "jpg_320x320").clone();

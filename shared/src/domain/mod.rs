@@ -9,6 +9,7 @@ pub mod hint;
 pub mod ids;
 pub mod lane;
 pub mod limits;
+pub mod placeholder;
 pub mod plan;
 pub mod preset;
 pub mod representation;

@@ -14,6 +14,10 @@
 //! | resize | `cascade.rs` | every other size from the next larger one |
 //! | flatten | `flatten.rs` | transparency over the matte, where the output has none |
 //! | encode | `encode/` | JPEG, PNG or WebP, with no byte of the source's metadata |
+//! | placeholder | `placeholder.rs` | what clients paint until the picture has loaded |
+//!
+//! A JPEG whose representations are all JPEG in 4:2:0 never becomes RGB: its luma and chroma planes (`planes.rs`) take the
+//! same steps.
 
 mod cascade;
 mod colour;
@@ -27,6 +31,9 @@ mod inspect;
 mod orient;
 mod outputs;
 mod pipeline;
+mod pixels;
+mod placeholder;
+mod planes;
 mod raster;
 mod request;
 mod resize;

@@ -14,7 +14,7 @@ use super::probe::Attempt;
 use super::sandbox::{Layer, LayerState, Sandbox};
 
 /// Bumped with every change of a message. The two sides differ only when the executable was replaced while running.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 /// Longest message in bytes; a reply needs about a hundred for a page.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// One byte of version and four of length, big-endian.
@@ -204,6 +204,7 @@ mod tests {
                 format: SourceFormat::Tiff,
                 dimensions: Dimensions { width, height: 9 },
                 pages: 3,
+                placeholder: None,
             };
             let failed = Failure::new(FailureCode::EncodeFailed, reason);
             let renderings = vec![
@@ -229,7 +230,7 @@ mod tests {
         assert!(matches!(read_back::<Reply>(&whole), Err(FrameError::Unreadable(_))));
         let mut other = whole.clone();
         other[0] = VERSION + 1;
-        assert!(matches!(read_back::<Readiness>(&other), Err(FrameError::Version(3))));
+        assert!(matches!(read_back::<Readiness>(&other), Err(FrameError::Version(4))));
         let huge = [VERSION, 0xff, 0xff, 0xff, 0xff];
         assert!(matches!(read_back::<Readiness>(&huge), Err(FrameError::TooLong(0xffff_ffff))));
     }

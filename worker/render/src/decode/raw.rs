@@ -2,10 +2,10 @@
 
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order, jpeg};
+use super::{DecodedRaster, Order, jpeg};
 use crate::inspect::raw;
 
 /// Decodes the preview.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     jpeg::decode(&Order { source: raw::preview(order.source)?.jpeg, ..*order })
 }

@@ -50,7 +50,8 @@ pub fn inspect(source: &[u8], format: SourceFormat, limits: &Limits) -> Result<P
     }
     let header = page_header(source, format, 0, limits)?;
     let pages = if format == SourceFormat::Tiff { tiff::page_count(source) } else { 1 };
-    Ok(Picture { format, dimensions: header.orientation.applied(header.dimensions), pages })
+    let dimensions = header.orientation.applied(header.dimensions);
+    Ok(Picture { format, dimensions, pages, placeholder: None })
 }
 
 /// The header of one page, within the limits.
