@@ -1,7 +1,8 @@
 //! Registration: rows of a new file version, all or none, and which version is current.
 
 use sea_orm::{DatabaseTransaction, FromQueryResult, Value};
-use shared::domain::file::{NewFileVersion, VersionOrder, Wanted};
+use shared::domain::access::Access;
+use shared::domain::file::{NewAccess, NewFileVersion, VersionOrder, Wanted};
 use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
 use shared::domain::source::SourceLocation;
@@ -79,7 +80,7 @@ pub(super) fn lock_file(new: &NewFileVersion) -> Result<Sql, StoreError> {
     .value(text(&new.file_identity))
     .value(text(&new.name))
     .value(new.parent.as_deref().map(text))
-    .value(access_json(new)?))
+    .value(new.access.of_new_file().map(access_json).transpose()?))
 }
 
 pub(super) fn insert_version(file: i64, new: &NewFileVersion) -> Sql {
@@ -125,9 +126,13 @@ pub(super) fn order_of(version: i64) -> Sql {
 
 /// Shows the new version. What the producer said of the file with it is what holds now.
 fn make_current(file: &LockedFile, version: i64, new: &NewFileVersion) -> Result<Sql, StoreError> {
+    let declared = match &new.access {
+        NewAccess::Declared(access) => Some(access),
+        NewAccess::Default(_) => None,
+    };
     Ok(Sql::new(
         "UPDATE file
-         SET current_version_id = $2, name = $3, parent = $4, access = $5,
+         SET current_version_id = $2, name = $3, parent = $4, access = coalesce($5, access),
              generation = CASE WHEN current_version_id IS NULL THEN 0 ELSE generation + 1 END,
              modified_at = (SELECT created_at FROM file_version WHERE file_version.id = $2)
          WHERE id = $1",
@@ -136,7 +141,7 @@ fn make_current(file: &LockedFile, version: i64, new: &NewFileVersion) -> Result
     .value(version)
     .value(text(&new.name))
     .value(new.parent.as_deref().map(text))
-    .value(access_json(new)?))
+    .value(declared.map(access_json).transpose()?))
 }
 
 /// Rows that are `pending` and count as woken now, for a wake follows; rows that are there stay.
@@ -155,6 +160,6 @@ pub(super) fn insert_representations(version: FileVersionId, wanted: &[Wanted], 
     .rows("wanted", rows)
 }
 
-fn access_json(new: &NewFileVersion) -> Result<Option<String>, StoreError> {
-    new.access.as_ref().map(serde_json::to_string).transpose().map_err(|error| StoreError::Away(Box::new(error)))
+fn access_json(access: &Access) -> Result<String, StoreError> {
+    serde_json::to_string(access).map_err(|error| StoreError::Away(Box::new(error)))
 }
