@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 
+use shared::domain::capability::Capabilities;
 use shared::domain::preset::PresetTable;
 use shared::ports::blob_store::BlobStore;
 use shared::ports::state_store::StateStore;
@@ -51,6 +52,8 @@ pub struct Deps {
     pub queue: Arc<dyn WorkQueue>,
     /// What can be asked for.
     pub presets: Arc<PresetTable>,
+    /// What can be read and written.
+    pub capabilities: Arc<Capabilities>,
     /// Section `[api]`, checked.
     pub config: Arc<Config>,
     /// Who may pass.

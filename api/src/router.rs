@@ -73,6 +73,7 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/v1/files", Operator, get(routes::own_files::get)),
         read("/v1/files/{file}", Operator, get(routes::own_file::get)),
         read("/v1/presets", Operator, get(routes::presets::get)),
+        read("/v1/capabilities", Operator, get(routes::capabilities::get)),
         read("/v1/pipeline", Operator, get(routes::pipeline::get)),
         read("/", Public, get(routes::console::get)),
         // Operations.

@@ -1,5 +1,6 @@
 //! One file per route; `router.rs` lists them with their paths.
 
+pub(crate) mod capabilities;
 pub(crate) mod console;
 pub(crate) mod content;
 pub(crate) mod file;

@@ -5,8 +5,8 @@ use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::PictureFacts;
 use shared::domain::format::SourceFormat;
-use shared::domain::placeholder::{Colour, Placeholder};
 use shared::domain::ids::Sha256Digest;
+use shared::domain::placeholder::{Colour, Placeholder};
 use shared::ports::state_store::StateStore as _;
 
 use super::harness::{PUBLIC_URL, TestApi, failed};
@@ -110,6 +110,13 @@ async fn presets_and_pipeline_are_told() {
     assert_eq!(presets["presets"][0]["name"], "jpg_thumb_32x32");
     assert_eq!(presets["presets"][0]["fit"], "cover");
     api.upload("cat.jpg", b"meow").await;
+    let capabilities = api.json("/v1/capabilities").await;
+    assert_eq!(
+        capabilities["sources"][1],
+        json!({ "format": "heic", "media_type": "image/heic", "extensions": ["heic", "heif", "hif", "heics"], "supported": false, "problem": "made up by the test" })
+    );
+    assert_eq!((&capabilities["outputs"][0]["supported"], &capabilities["simd"]), (&json!(true), &json!(true)));
+    assert_eq!(capabilities["limits"]["pages_max"], 20);
     let pipeline = api.json("/v1/pipeline").await;
     let lanes: Vec<_> = pipeline["lanes"].as_array().unwrap().iter().map(|lane| lane["lane"].clone()).collect();
     assert_eq!(lanes.len(), 4);

@@ -37,6 +37,7 @@ mod planes;
 mod raster;
 mod request;
 mod resize;
+mod samples;
 mod shrink;
 mod sniff;
 mod step;
@@ -44,6 +45,7 @@ mod step;
 pub use inspect::inspect;
 pub use pipeline::render;
 pub use request::{Page, Picture, Rendered, Report, Request};
+pub use samples::sample;
 pub use sniff::sniff;
 pub use step::{Silent, Step, StepObserver};
 

@@ -76,7 +76,8 @@ impl Work<'_, '_> {
         let least = least_whole(shown, targets.iter().map(|(_, target)| target));
         self.observer.step(Step::Decode);
         let least_stored = header.orientation.applied(least);
-        let order = Order { source: self.source, page, header: &header, least: least_stored, limits: self.request.limits };
+        let order =
+            Order { source: self.source, page, header: &header, least: least_stored, limits: self.request.limits };
         let in_planes = wanted.iter().all(|index| Planes::suit(&self.request.presets[*index]));
         match decode(self.picture.format, &order, in_planes)? {
             Decoded::Raster(decoded) => {

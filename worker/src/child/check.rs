@@ -234,13 +234,12 @@ mod tests {
     }
 
     fn honest() -> Reply {
-        let picture =
-            PictureFacts {
-                format: SourceFormat::Tiff,
-                dimensions: Dimensions { width: 640, height: 400 },
-                pages: 2,
-                placeholder: None,
-            };
+        let picture = PictureFacts {
+            format: SourceFormat::Tiff,
+            dimensions: Dimensions { width: 640, height: 400 },
+            pages: 2,
+            placeholder: None,
+        };
         let failure = Failure::new(FailureCode::EncodeFailed, "no\u{1b}[31m ink\n");
         let renderings = vec![
             ClaimedRendering { preset: "jpg_320x320".parse().unwrap(), result: Ok(vec![page(3, JPEG.len() as u64)]) },

@@ -17,6 +17,7 @@
 //! | `sandbox.rs` | section `[sandbox]`: the layers, and which are required |
 //! | `warm.rs` | what codecs and libraries set up on first use, done before the doors close |
 //! | `confine/` | what the child gives up before it reads a byte: one file per layer |
+//! | `prove_formats.rs` | a sample of every format, rendered |
 //! | `probe.rs` | attempts to break out, which prove the layers |
 
 mod check;
@@ -28,6 +29,7 @@ mod pool;
 mod probe;
 mod process;
 mod protocol;
+mod prove_formats;
 mod sandbox;
 mod spawner;
 mod warm;
@@ -39,4 +41,5 @@ pub use memory_file::{SealedSource, SourceWriter};
 pub use pool::{ChildCommand, Pool};
 pub use probe::{Proof, Verdict, prove};
 pub use process::StartError;
+pub use prove_formats::capabilities;
 pub use sandbox::{Layer, Mode, Sandbox};

@@ -80,6 +80,11 @@ impl Pool {
         Ok(())
     }
 
+    /// What one source may cost.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
     /// Renders every preset of one source in a child. Whatever the child does, this ends within
     /// `limits.child_seconds_max` and a little; dropped before, the child is killed.
     pub async fn render(&self, source: &SealedSource, presets: Vec<Preset>) -> Answer {

@@ -111,7 +111,12 @@ fn report(request: &Request<'_>, length: usize, width: u32) -> Report {
     };
     let rendered =
         |preset: &shared::domain::preset::Preset| Rendered { preset: preset.name.clone(), result: Ok(vec![page()]) };
-    let picture = Picture { format: SourceFormat::Bmp, dimensions: Dimensions { width: 64, height: 48 }, pages: 1 };
+    let picture = Picture {
+        format: SourceFormat::Bmp,
+        dimensions: Dimensions { width: 64, height: 48 },
+        pages: 1,
+        placeholder: None,
+    };
     Report { picture, renderings: request.presets.iter().map(rendered).collect() }
 }
 

@@ -2,6 +2,7 @@
 
 mod bmp;
 mod gif;
+mod heif;
 mod ico;
 mod jpeg;
 mod jxl;
@@ -10,6 +11,7 @@ mod pnm;
 mod psd;
 mod qoi;
 mod raw;
+pub(crate) mod svg;
 mod tga;
 mod tiff;
 mod webp;
@@ -64,7 +66,11 @@ pub(crate) struct DecodedRaster {
 /// source.
 pub(crate) fn decode(format: SourceFormat, order: &Order<'_>, in_planes: bool) -> Result<Decoded, Failure> {
     fenced(FailureCode::CorruptSource, format.name(), || {
-        let planes = if in_planes && format == SourceFormat::Jpeg { jpeg::planes(order)? } else { None };
+        let planes = match format {
+            SourceFormat::Jpeg if in_planes => jpeg::planes(order)?,
+            SourceFormat::Raw if in_planes => raw::planes(order)?,
+            _ => None,
+        };
         match planes {
             Some(planes) => Ok(Decoded::Planes(planes)),
             None => Ok(Decoded::Raster(raster(format, order)?)),
@@ -87,6 +93,8 @@ fn raster(format: SourceFormat, order: &Order<'_>) -> Result<DecodedRaster, Fail
         SourceFormat::Raw => raw::decode(order),
         SourceFormat::Psd => psd::decode(order),
         SourceFormat::Jxl => jxl::decode(order),
+        SourceFormat::Avif | SourceFormat::Heic => heif::decode(order),
+        SourceFormat::Svg => svg::decode(order),
     }
 }
 

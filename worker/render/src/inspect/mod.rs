@@ -2,6 +2,7 @@
 
 pub(crate) mod bmp;
 pub(crate) mod gif;
+pub(crate) mod heif;
 pub(crate) mod ico;
 pub(crate) mod jpeg;
 pub(crate) mod jxl;
@@ -11,6 +12,7 @@ pub(crate) mod psd;
 pub(crate) mod qoi;
 pub(crate) mod raw;
 pub(crate) mod reader;
+pub(crate) mod svg;
 pub(crate) mod tga;
 pub(crate) mod tiff;
 pub(crate) mod webp;
@@ -74,6 +76,8 @@ pub(crate) fn page_header(
         SourceFormat::Raw => raw::preview(source)?.page,
         SourceFormat::Psd => psd::header(source)?.page,
         SourceFormat::Jxl => jxl::header(source)?,
+        SourceFormat::Avif | SourceFormat::Heic => heif::header(source)?,
+        SourceFormat::Svg => svg::header(source)?,
         SourceFormat::Tiff => tiff::page(source, page)?.header(),
     };
     within(header.dimensions, limits)?;

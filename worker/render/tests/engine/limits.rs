@@ -106,5 +106,8 @@ fn steps_come_in_their_order() {
     let source = file(quarters(600, 400), ImageFormat::Png);
     let presets = [crate::common::preset("jpg_320x320")];
     render::render(&source, &Request { presets: &presets, limits: &limits() }, &mut steps).unwrap();
-    assert_eq!(steps.0, [Step::Inspect, Step::Decode, Step::Reduce, Step::Colour, Step::Encode, Step::Placeholder, Step::Done]);
+    assert_eq!(
+        steps.0,
+        [Step::Inspect, Step::Decode, Step::Reduce, Step::Colour, Step::Encode, Step::Placeholder, Step::Done]
+    );
 }

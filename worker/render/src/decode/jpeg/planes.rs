@@ -66,7 +66,8 @@ fn whole(source: &[u8], header: &JpegHeader, sampling: Sampling) -> Result<Optio
 fn scaled(source: &[u8], header: &JpegHeader, eighths: u8) -> Result<Planes, Failure> {
     let dimensions = header.page.dimensions;
     let area = dimensions.area_pixels() as usize * usize::from(eighths) * usize::from(eighths) / 64;
-    let mut samples = [(); 3].map(|()| Vec::with_capacity(area + dimensions.width as usize + dimensions.height as usize));
+    let mut samples =
+        [(); 3].map(|()| Vec::with_capacity(area + dimensions.width as usize + dimensions.height as usize));
     let size = rows(source, header, eighths, ColorSpace::JCS_YCbCr, &mut |row| {
         let pixels = row.as_chunks::<3>().0;
         samples.iter_mut().enumerate().for_each(|(index, plane)| plane.extend(pixels.iter().map(|pixel| pixel[index])));
