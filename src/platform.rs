@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters::db::Database;
+use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::{StateStore, StoreError};
 use shared::ports::work_queue::{QueueError, WorkQueue};
 use tokio_util::sync::CancellationToken;
@@ -19,12 +21,49 @@ use crate::exit::Failed;
 pub struct Platform {
     /// Rows.
     pub store: Arc<dyn StateStore>,
+    /// Who may see what; the same database.
+    pub access: Arc<dyn AccessStore>,
+    /// Messages that nobody could read.
+    pub parking: Arc<dyn ParkingStore>,
     /// Wakes and events.
     pub queue: Arc<dyn WorkQueue>,
     /// Our own blobs.
     pub blobs: Arc<dyn BlobStore>,
     /// Sources, ours and the producers'.
     pub sources: Arc<dyn SourceStore>,
+}
+
+/// What commands stand on that only look at rows or change them.
+pub struct Rows {
+    /// Who may see what.
+    pub access: Arc<dyn AccessStore>,
+    /// Messages that nobody could read.
+    pub parking: Arc<dyn ParkingStore>,
+}
+
+impl Rows {
+    /// Opens the database; one that is away, or whose schema is behind, ends the command.
+    pub async fn open(config: &Config) -> Result<Self, Failed> {
+        let database = Database::connect(&config.database).await.map_err(away)?;
+        database.ping().await.map_err(away)?;
+        Ok(Self { access: Arc::new(database.clone()), parking: Arc::new(database) })
+    }
+}
+
+/// Opens the queue; one that is away ends the command.
+pub async fn open_queue(config: &Config) -> Result<Arc<dyn WorkQueue>, Failed> {
+    adapters::queue::open(&config.queue).await.map_err(|error| match Trouble::of_queue(error) {
+        Trouble::Away(error) => Failed::dependency(error),
+        Trouble::Final(error) => Failed::usage(error),
+    })
+}
+
+/// The database did not do it.
+pub(crate) fn away(error: StoreError) -> Failed {
+    match error {
+        StoreError::Away(_) | StoreError::NoSpace(_) => Failed::dependency(error),
+        other => Failed::from(anyhow::Error::new(other)),
+    }
 }
 
 /// Whether a role brings the schema up to date itself.
@@ -42,9 +81,9 @@ impl Platform {
         let blobs = adapters::blob::open(&config.blobs).map_err(|problems| Failed::usage(Problems(problems)))?;
         let sources = adapters::blob::open_sources(&config.sources, &config.blobs, blobs.clone())
             .map_err(|problems| Failed::usage(Problems(problems)))?;
-        let Some(store) = connect_database(config, schema, drain).await? else { return Ok(None) };
+        let Some(database) = connect_database(config, schema, drain).await? else { return Ok(None) };
         let Some(queue) = connect_queue(config, drain).await? else { return Ok(None) };
-        Ok(Some(Self { store, queue, blobs, sources }))
+        Ok(Some(Self { store: database.clone(), access: database.clone(), parking: database, queue, blobs, sources }))
     }
 
     /// Brings the schema up to date, waiting for the database until `drain` is cancelled (then `None`).
@@ -58,14 +97,14 @@ async fn connect_database(
     config: &Config,
     schema: Schema,
     drain: &CancellationToken,
-) -> Result<Option<Arc<dyn StateStore>>, Failed> {
+) -> Result<Option<Arc<Database>>, Failed> {
     let connect = || async {
         let database = Database::connect(&config.database).await.map_err(Trouble::of_store)?;
         match schema {
             Schema::Migrate => database.migrate().await.map_err(Trouble::of_store)?,
             Schema::Await => database.ping().await.map_err(Trouble::of_store)?,
         }
-        Ok(Arc::new(database) as Arc<dyn StateStore>)
+        Ok(Arc::new(database))
     };
     until_up("database", drain, connect).await
 }

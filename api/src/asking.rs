@@ -4,10 +4,12 @@ use shared::domain::file::FileState;
 use shared::domain::lane::Lane;
 use shared::domain::plan;
 use shared::domain::preset::Preset;
+use shared::domain::principal::Action;
 use shared::domain::representation::State;
 use shared::ports::work_queue::Wake;
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::RepresentationPath;
 use crate::wire;
@@ -28,10 +30,11 @@ impl Found<'_> {
 }
 
 impl App {
-    /// The representation of this path.
-    pub(crate) async fn find(&self, path: &RepresentationPath) -> Result<Found<'_>, ApiError> {
+    /// The representation of this path, if its file is open to the caller.
+    pub(crate) async fn find(&self, path: &RepresentationPath, caller: &Caller) -> Result<Found<'_>, ApiError> {
         let preset = self.deps.presets.get(&path.name).ok_or(ApiError::NotFound)?;
-        let file = self.deps.store.version(path.file, path.version).await?.ok_or(ApiError::NotFound)?;
+        let file = self.deps.store.version(path.file, path.version).await?;
+        let file = caller.opens(file, Action::Read)?;
         if !wire::is_available(preset, &file) {
             return Err(ApiError::NotFound);
         }

@@ -16,6 +16,8 @@ use crate::observe::RequestId;
 /// What Box sends with a 401: contract section 1.2.
 const CHALLENGE: &str =
     r#"Bearer realm="Service", error="invalid_token", error_description="The access token provided is invalid.""#;
+/// Sent with the 403 to a credential that is not meant for this: RFC 6750, section 3.1.
+const SCOPE_CHALLENGE: &str = r#"Bearer realm="Service", error="insufficient_scope""#;
 /// Where Box's error codes are explained; clients show it to people.
 const HELP_URL: &str = "https://developer.box.com/guides/api-calls/permissions-and-errors/common-errors/";
 /// Seconds after which a client may try again when a dependency was away.
@@ -57,6 +59,9 @@ pub(crate) enum ApiError {
     /// No token, or not the right one.
     #[error("The access token provided is invalid.")]
     Unauthorized,
+    /// The credential is right, but not meant for this.
+    #[error("The request requires higher privileges than provided by the access token.")]
+    InsufficientScope,
     /// A page of another site wants to write.
     #[error("requests of other sites' pages are not accepted")]
     ForeignOrigin,
@@ -115,6 +120,7 @@ impl ApiError {
             Self::ItemNameTooLong => (StatusCode::BAD_REQUEST, "item_name_too_long"),
             Self::PageOutOfRange { .. } => (StatusCode::BAD_REQUEST, "requested_page_out_of_range"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "cors_origin_not_whitelisted"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::RepresentationFailed(_) => (StatusCode::NOT_FOUND, "preview_cannot_be_generated"),
@@ -132,6 +138,7 @@ impl ApiError {
     fn header(&self) -> Option<(http::HeaderName, HeaderValue)> {
         match self {
             Self::Unauthorized => Some((WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))),
+            Self::InsufficientScope => Some((WWW_AUTHENTICATE, HeaderValue::from_static(SCOPE_CHALLENGE))),
             Self::Away(_) | Self::TimedOut { .. } => Some((RETRY_AFTER, HeaderValue::from(AWAY_RETRY_SECONDS))),
             Self::RangeNotSatisfiable { length_bytes } => {
                 HeaderValue::try_from(format!("bytes */{length_bytes}")).ok().map(|value| (CONTENT_RANGE, value))

@@ -3,18 +3,22 @@
 //! Two surfaces over the same rows: the Box API below `/2.0`, in shapes that its clients use unmodified, and our own
 //! below `/v1`; beside them the console page and the health routes. Modules in reading order:
 //!
-//! - [`config`] and [`auth`]: sections `[api]` and `[auth]`; the one decision who may pass.
+//! - [`config`] and [`auth`]: sections `[api]` and `[auth]`; who a request comes from, and whether it may pass.
 //! - `router`: every route with its access on one screen; `routes`: one file each.
 //! - `upload`: multipart, names and the spool; `content`: ranges, caching and dispositions.
 //! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
+//! - [`openapi`]: the description of our own API.
 //! - `observe` and `serve`: what happens around every request and connection.
 
 use std::sync::Arc;
 
 use shared::domain::capability::Capabilities;
 use shared::domain::preset::PresetTable;
+use shared::domain::source::AllowedBuckets;
+use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::BlobStore;
+use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::WorkQueue;
 
@@ -26,6 +30,7 @@ mod error;
 mod extract;
 mod links;
 mod observe;
+pub mod openapi;
 pub mod ops;
 mod pace;
 mod router;
@@ -46,6 +51,10 @@ pub use serve::serve;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// Who may see what.
+    pub access: Arc<dyn AccessStore>,
+    /// Messages that nobody could read.
+    pub parking: Arc<dyn ParkingStore>,
     /// Sources of uploads and bytes of representations.
     pub blobs: Arc<dyn BlobStore>,
     /// Where wakes go.
@@ -54,6 +63,8 @@ pub struct Deps {
     pub presets: Arc<PresetTable>,
     /// What can be read and written.
     pub capabilities: Arc<Capabilities>,
+    /// Buckets that sources come from, for whose files are in them.
+    pub buckets: Arc<AllowedBuckets>,
     /// Section `[api]`, checked.
     pub config: Arc<Config>,
     /// Who may pass.

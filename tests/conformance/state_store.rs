@@ -1,5 +1,6 @@
 //! What every `StateStore` does: the behaviours below, each run over SQLite and over PostgreSQL.
 
+mod access;
 mod asking;
 mod away;
 mod claiming;
@@ -7,6 +8,7 @@ mod crowd;
 mod facts;
 mod fixtures;
 mod model;
+mod parking;
 mod reading;
 mod registration;
 mod schema;
@@ -54,6 +56,15 @@ behaviours! {
         rows_are_made_all_or_none,
         a_version_may_want_nothing,
         a_nul_in_text_does_no_harm,
+    }
+    access {
+        access_reads_back_and_can_be_replaced,
+        the_access_that_was_decided_last_holds,
+        a_change_before_the_first_version_is_remembered,
+        access_that_came_with_an_older_version_does_not_come_back,
+        without_a_word_a_new_version_keeps_the_access,
+        tokens_are_found_until_they_are_revoked_or_expire,
+        logins_are_found_in_any_letter_case,
     }
     asking {
         absent_rows_become_pending_once,
@@ -111,6 +122,13 @@ behaviours! {
         a_row_that_somebody_holds_is_not_overdue,
         each_lane_has_its_own_deadline,
         excused_time_does_not_count,
+    }
+    parking {
+        what_was_parked_reads_back_byte_for_byte,
+        the_same_message_again_is_counted,
+        parked_messages_are_listed_in_pages_and_by_code,
+        a_replayed_message_goes_unless_it_was_parked_again,
+        a_message_that_was_cut_is_not_replayed,
     }
     reading {
         every_way_to_a_file_shows_the_same,

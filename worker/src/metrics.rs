@@ -15,6 +15,7 @@ use shared::telemetry as names;
 pub(crate) enum EventOutcome {
     Registered,
     Duplicate,
+    Applied,
     Ignored,
     Parked,
 }
@@ -24,6 +25,7 @@ impl EventOutcome {
         match self {
             Self::Registered => "registered",
             Self::Duplicate => "duplicate",
+            Self::Applied => "applied",
             Self::Ignored => "ignored",
             Self::Parked => "parked",
         }
@@ -71,8 +73,9 @@ pub(crate) fn event(dialect: Dialect, outcome: EventOutcome) {
     counter!(names::EVENTS, "dialect" => dialect.name(), "outcome" => outcome.name()).increment(1);
 }
 
-pub(crate) fn parked() {
-    gauge!(names::PARKED).increment(1.0);
+/// How many messages are parked.
+pub(crate) fn parked(count: u64) {
+    gauge!(names::PARKED).set(count as f64);
 }
 
 /// A representation settled as `success` or `error`.

@@ -3,9 +3,11 @@
 pub mod access;
 pub mod blob_key;
 pub mod capability;
+pub mod credential;
 pub mod dimensions;
 pub mod failure;
 pub mod file;
+pub mod file_change;
 pub mod format;
 pub mod hint;
 pub mod ids;

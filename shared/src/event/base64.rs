@@ -1,9 +1,9 @@
-//! Base64 as CloudEvents' `data_base64` and ThumbHashes have it: RFC 4648 section 4, padded.
+//! Base64 as CloudEvents' `data_base64`, ThumbHashes and Basic authentication have it: RFC 4648 section 4, padded.
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The text that [`decode`] reads back.
-pub(crate) fn encode(bytes: &[u8]) -> String {
+pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let mut whole = [0; 4];
@@ -17,7 +17,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 /// The decoded bytes; `None` for anything that an encoder would not have written.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;

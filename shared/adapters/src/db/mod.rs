@@ -6,8 +6,11 @@
 //! - `migrations`: the schema.
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
+//! - `access`: who may see which file, tokens and logins.
+//! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements.
 
+mod access;
 mod ask;
 mod backlog;
 mod claim;
@@ -17,6 +20,7 @@ mod convert;
 mod error;
 mod facts;
 mod migrations;
+mod parked;
 #[cfg(test)]
 mod plans;
 mod read;
