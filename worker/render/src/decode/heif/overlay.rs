@@ -5,7 +5,7 @@ use shared::domain::failure::Failure;
 
 use super::picture;
 use crate::geometry::Area;
-use crate::inspect::heif::{Heif, coded, overlay, shown};
+use crate::inspect::heif::{Heif, Overlay, coded, overlay, shown};
 use crate::inspect::{corrupt, unsupported};
 use crate::orient::Orientation;
 use crate::pixels::Pixels as _;
@@ -20,7 +20,7 @@ pub(super) fn picture_of(heif: &Heif<'_>, id: u32, size: Dimensions) -> Result<(
     if parts.len() > LAYERS_MAX {
         return Err(unsupported(format!("a HEIF overlay of {} layers, the limit is {LAYERS_MAX}", parts.len())));
     }
-    let (canvas, fill, places) = overlay(&heif.bytes(heif.item(id)?)?.0, parts.len())?;
+    let Overlay { size: canvas, fill, places } = overlay(&heif.bytes(heif.item(id)?)?.0, parts.len())?;
     if canvas != size {
         return Err(corrupt("a HEIF overlay contradicts its size"));
     }

@@ -27,14 +27,21 @@ pub(crate) struct Item<'a> {
     in_idat: bool,
 }
 
+/// What one item has to do with others.
+#[derive(Debug)]
+struct Reference {
+    kind: [u8; 4],
+    from: u32,
+    to: Vec<u32>,
+}
+
 /// The `meta` box of a HEIF file.
 #[derive(Debug)]
 pub(crate) struct Heif<'a> {
     source: &'a [u8],
     idat: &'a [u8],
     items: BTreeMap<u32, Item<'a>>,
-    /// Kind, from, to.
-    references: Vec<([u8; 4], u32, Vec<u32>)>,
+    references: Vec<Reference>,
     /// The item that is the picture.
     pub(crate) primary: u32,
 }
@@ -68,14 +75,14 @@ impl<'a> Heif<'a> {
 
     /// What an item is made of: its tiles, for a grid.
     pub(crate) fn parts(&self, id: u32) -> &[u32] {
-        let of = self.references.iter().find(|(kind, from, _)| kind == b"dimg" && *from == id);
-        of.map_or(&[], |(_, _, to)| to)
+        let of = self.references.iter().find(|reference| reference.kind == *b"dimg" && reference.from == id);
+        of.map_or(&[], |reference| &reference.to)
     }
 
     /// The item that is the opacity of this one.
     pub(crate) fn alpha_of(&self, id: u32) -> Option<u32> {
-        let belongs = |(kind, _, to): &&([u8; 4], u32, Vec<u32>)| kind == b"auxl" && to.contains(&id);
-        let mut of = self.references.iter().filter(belongs).map(|(_, from, _)| *from);
+        let belongs = |reference: &&Reference| reference.kind == *b"auxl" && reference.to.contains(&id);
+        let mut of = self.references.iter().filter(belongs).map(|reference| reference.from);
         of.find(|aux| self.items.get(aux).is_some_and(Item::is_alpha))
     }
 
@@ -164,14 +171,14 @@ fn locate(iloc: &Box<'_>, items: &mut BTreeMap<u32, Item<'_>>) -> Option<()> {
     Some(())
 }
 
-fn references(iref: &Box<'_>) -> Option<Vec<([u8; 4], u32, Vec<u32>)>> {
+fn references(iref: &Box<'_>) -> Option<Vec<Reference>> {
     let (version, _, bytes) = iref.full()?;
     let entry = |found: Box<'_>| {
         let (from, at) = id(version > 0, found.content, 0)?;
         let count = usize::from(found.content.u16(at)?).min(ITEMS_MAX);
         let size = if version > 0 { 4 } else { 2 };
         let to = (0..count).map_while(|index| id(version > 0, found.content, at + 2 + index * size).map(|(to, _)| to));
-        Some((found.kind.try_into().ok()?, from, to.collect()))
+        Some(Reference { kind: found.kind.try_into().ok()?, from, to: to.collect() })
     };
     Some(boxes(bytes.rest(0)).take(ITEMS_MAX).filter_map(entry).collect())
 }

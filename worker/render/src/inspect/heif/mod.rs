@@ -109,8 +109,19 @@ impl property::Aperture {
     }
 }
 
-/// The size of an overlay's canvas, its colour, and where each of so many layers lies.
-pub(crate) fn overlay(bytes: &[u8], layers: usize) -> Result<(Dimensions, [u8; 4], Vec<(i64, i64)>), Failure> {
+/// Pictures before one another.
+#[derive(Debug)]
+pub(crate) struct Overlay {
+    /// Of the canvas.
+    pub(crate) size: Dimensions,
+    /// Its colour and opacity.
+    pub(crate) fill: [u8; 4],
+    /// Where the first pixel of each layer lies, the lowest layer first.
+    pub(crate) places: Vec<(i64, i64)>,
+}
+
+/// An overlay of so many layers, from its item's bytes.
+pub(crate) fn overlay(bytes: &[u8], layers: usize) -> Result<Overlay, Failure> {
     let bytes = Bytes::big(bytes);
     let read = || {
         let wide = bytes.u8(1)? & 1 == 1;
@@ -125,7 +136,7 @@ pub(crate) fn overlay(bytes: &[u8], layers: usize) -> Result<(Dimensions, [u8; 4
         let size = Dimensions::new(side(0)?, side(1)?)?;
         let fill = [bytes.u8(2)?, bytes.u8(4)?, bytes.u8(6)?, bytes.u8(8)?];
         let places = (0..layers).map(|layer| number(2 + layer * 2).zip(number(3 + layer * 2)));
-        Some((size, fill, places.collect::<Option<_>>()?))
+        Some(Overlay { size, fill, places: places.collect::<Option<_>>()? })
     };
     read().ok_or_else(|| corrupt("a HEIF overlay is damaged"))
 }
