@@ -5,3 +5,4 @@ pub(crate) mod caching;
 pub(crate) mod conditional;
 pub(crate) mod disposition;
 pub(crate) mod range;
+pub(crate) mod small;
