@@ -176,7 +176,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
-            StoreError::Away(_) => Self::Away(error.into()),
+            StoreError::Away(_) | StoreError::Schema(_) | StoreError::Refused(_) => Self::Away(error.into()),
             StoreError::NoSpace(_) => Self::NoSpace(error.into()),
             StoreError::Inconsistent { .. } => Self::Internal(error.into()),
         }

@@ -33,6 +33,7 @@ mod observe;
 pub mod openapi;
 pub mod ops;
 mod pace;
+mod prompt_queue;
 mod router;
 mod routes;
 mod serve;
