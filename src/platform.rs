@@ -9,6 +9,7 @@ use adapters::db::Database;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::ParkingStore;
+use shared::ports::scan::ScanStore;
 use shared::ports::state_store::{StateStore, StoreError};
 use shared::ports::work_queue::{QueueError, WorkQueue};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,8 @@ pub struct Platform {
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
+    /// How far buckets were looked through.
+    pub scans: Arc<dyn ScanStore>,
     /// Wakes and events.
     pub queue: Arc<dyn WorkQueue>,
     /// Our own blobs.
@@ -87,7 +90,15 @@ impl Platform {
             .map_err(|problems| Failed::usage(Problems(problems)))?;
         let Some(database) = connect_database(config, schema, drain).await? else { return Ok(None) };
         let Some(queue) = connect_queue(config, drain).await? else { return Ok(None) };
-        Ok(Some(Self { store: database.clone(), access: database.clone(), parking: database, queue, blobs, sources }))
+        Ok(Some(Self {
+            store: database.clone(),
+            access: database.clone(),
+            parking: database.clone(),
+            scans: database,
+            queue,
+            blobs,
+            sources,
+        }))
     }
 
     /// Brings the schema up to date, waiting for the database until `drain` is cancelled (then `None`).

@@ -12,6 +12,7 @@ use shared::ports::key_source::KeySource;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use worker::Admission;
 use worker::child::Pool;
 
 use crate::config::{Config, Problems};
@@ -162,6 +163,7 @@ impl Running {
         let deps = worker::Deps {
             store: platform.store.clone(),
             access: platform.access.clone(),
+            scans: platform.scans.clone(),
             parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             sources: platform.sources.clone(),
@@ -216,7 +218,8 @@ pub(crate) fn child_command() -> anyhow::Result<worker::child::ChildCommand> {
 
 /// Renders a sample of every format in a child of its own pool, and tells what does not work here.
 pub(crate) async fn capabilities(config: &Config) -> anyhow::Result<Capabilities> {
-    let pool = Pool::new(child_command()?, config.limits.clone().into(), config.sandbox.clone(), u32::MAX)?;
+    let (limits, sandbox) = (config.limits.clone().into(), config.sandbox.clone());
+    let pool = Pool::new(child_command()?, limits, sandbox, u32::MAX, Admission::unbounded())?;
     let proven = worker::child::capabilities(&pool).await;
     pool.close().await;
     for capability in proven.sources.iter().filter(|capability| !capability.is_proven()) {

@@ -9,7 +9,7 @@
 //! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
 //! - [`openapi`]: the description of our own API.
-//! - `observe` and `serve`: what happens around every request and connection.
+//! - `observe`, `serve` and `seats`: what happens around every request and connection.
 
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ pub mod config;
 mod content;
 mod error;
 mod extract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod links;
 mod observe;
 pub mod openapi;
@@ -36,6 +38,7 @@ mod pace;
 mod prompt_queue;
 mod router;
 mod routes;
+mod seats;
 mod serve;
 #[cfg(test)]
 mod tests;

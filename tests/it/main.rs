@@ -11,6 +11,8 @@ mod harness;
 mod command_line;
 mod compose;
 mod demo;
+mod hostile;
 mod notifications;
 mod one_process;
+mod producers;
 mod production;

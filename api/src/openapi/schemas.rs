@@ -239,10 +239,11 @@ fn capabilities() -> Value {
             .for_each(|members| members.extend(more.as_object().cloned().unwrap_or_default()));
         list(&object(&members))
     };
+    let limits = json!({ "type": "object", "additionalProperties": { "type": "integer" } });
     object(&json!({
         "sources": format(json!({ "extensions": list(&text()) })),
         "outputs": format(json!({})),
-        "limits": { "type": "object", "additionalProperties": { "type": "integer" } },
+        "limits": object(&json!({ "raster": limits, "vector": limits })),
         "simd": { "type": "boolean" },
     }))
 }

@@ -17,7 +17,7 @@ use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::format::{OutputFormat, SourceFormat};
 use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
 use shared::domain::lane::Lane;
-use shared::domain::limits::Limits;
+use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::PresetTable;
 use shared::domain::representation::{Content, Outcome, PageContent};
 use shared::domain::source::{AllowedBucket, AllowedBuckets};
@@ -32,7 +32,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::auth::{Auth, Mode};
-use crate::{Config, Deps, Links, router, serve};
+use crate::serve::serve_at_most;
+use crate::{Config, Deps, Links, router};
 
 /// How long anything may take here before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,12 +50,13 @@ pub(crate) struct Setup {
     pub(crate) keys: Option<Arc<dyn KeySource>>,
     pub(crate) blobs: fn(Arc<dyn BlobStore>) -> Arc<dyn BlobStore>,
     pub(crate) queue: fn(Arc<dyn WorkQueue>) -> Arc<dyn WorkQueue>,
+    pub(crate) connections_max: usize,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let config = Config { public_url: PUBLIC_URL.to_owned(), ..crate::config::tests::loopback() };
-        Self { config, mode: Mode::Open, keys: None, blobs: |blobs| blobs, queue: |queue| queue }
+        Self { config, mode: Mode::Open, keys: None, blobs: |blobs| blobs, queue: |queue| queue, connections_max: 64 }
     }
 }
 
@@ -123,7 +125,7 @@ impl TestApi {
             exposition: Some(Arc::new(|| "thumbline_build_info 1\n".to_owned())),
         });
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, router, shutdown.clone()));
+        let served = tokio::spawn(serve_at_most(setup.connections_max, listener, router, shutdown.clone()));
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
         let _stop = shutdown.clone().drop_guard();
         Self { address, store, blobs, queue, shutdown, served, client, directory, _stop }
@@ -269,17 +271,19 @@ fn capabilities() -> Capabilities {
             Capability { format: SourceFormat::Heic, problem },
         ],
         outputs: vec![Capability { format: OutputFormat::Jpg, problem: None }],
-        limits: Limits {
+        limits: LimitsTable::same(Limits {
             source_bytes_max: 1 << 20,
             width_pixels_max: 1000,
             height_pixels_max: 1000,
             area_pixels_max: 1_000_000,
+            total_pixels_max: 1_000_000,
             pages_max: 20,
-            frames_max: 10,
+            nesting_max: 8,
             child_memory_bytes_max: 1 << 30,
+            child_cpu_seconds_max: 10,
             child_seconds_max: 10,
             output_bytes_max: 1 << 20,
-        },
+        }),
         has_simd_jpeg: true,
     }
 }

@@ -6,6 +6,7 @@ mod console;
 mod content;
 mod files;
 pub(crate) mod harness;
+mod hostile;
 mod ledger;
 mod own;
 mod representations;

@@ -116,7 +116,7 @@ async fn presets_and_pipeline_are_told() {
         json!({ "format": "heic", "media_type": "image/heic", "extensions": ["heic", "heif", "hif", "heics"], "supported": false, "problem": "made up by the test" })
     );
     assert_eq!((&capabilities["outputs"][0]["supported"], &capabilities["simd"]), (&json!(true), &json!(true)));
-    assert_eq!(capabilities["limits"]["pages_max"], 20);
+    assert_eq!(capabilities["limits"]["raster"]["pages_max"], 20);
     let pipeline = api.json("/v1/pipeline").await;
     let lanes: Vec<_> = pipeline["lanes"].as_array().unwrap().iter().map(|lane| lane["lane"].clone()).collect();
     assert_eq!(lanes.len(), 4);

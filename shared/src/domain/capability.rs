@@ -1,7 +1,7 @@
 //! What this installation can read and write, as it proved when it started.
 
 use super::format::{OutputFormat, SourceFormat};
-use super::limits::Limits;
+use super::limits::LimitsTable;
 
 /// What came of the proof, for each format that the program knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,8 +10,8 @@ pub struct Capabilities {
     pub sources: Vec<Capability<SourceFormat>>,
     /// Formats that representations are written in.
     pub outputs: Vec<Capability<OutputFormat>>,
-    /// What one source may cost.
-    pub limits: Limits,
+    /// What one source may cost, by class.
+    pub limits: LimitsTable,
     /// Whether JPEG is decoded and encoded with SIMD.
     pub has_simd_jpeg: bool,
 }

@@ -8,5 +8,6 @@ pub mod blob_store;
 pub mod key_source;
 pub mod ledger;
 pub mod parking;
+pub mod scan;
 pub mod state_store;
 pub mod work_queue;

@@ -2,11 +2,13 @@
 
 use fast_image_resize::Resizer;
 use shared::domain::dimensions::Dimensions;
-use shared::domain::failure::Failure;
+use shared::domain::failure::{Failure, FailureCode};
+use shared::domain::limits::Limits;
 use shared::domain::preset::Preset;
 
 use crate::cascade::Cascade;
 use crate::colour::to_srgb;
+use crate::cost::predicted_bytes;
 use crate::decode::{Decoded, DecodedRaster, Order, decode};
 use crate::geometry::{Area, Target, least_whole};
 use crate::inspect::{PageHeader, identified, inspect, page_header};
@@ -26,9 +28,12 @@ use crate::step::{Step, StepObserver};
 pub fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn StepObserver) -> Result<Report, Failure> {
     observer.step(Step::Inspect);
     let format = identified(source)?;
-    let picture = inspect(source, format, request.limits)?;
-    let outputs = Outputs::new(request.presets, format, request.limits);
-    let mut work = Work { source, request, picture, observer, resizer: Resizer::new(), outputs };
+    let limits = request.limits.of(format);
+    let picture = inspect(source, format, limits)?;
+    observer.admit(&picture, predicted_bytes(source, &picture, request.presets, limits)?)?;
+    let outputs = Outputs::new(request.presets, format, limits);
+    let mut work =
+        Work { source, request, limits, picture, observer, resizer: Resizer::new(), outputs, decoded_pixels: 0 };
     work.page(0, &work.wanted(0))?;
     for page in 1..work.pages_to_render() {
         let wanted = work.wanted(page);
@@ -44,16 +49,19 @@ pub fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn StepObser
 struct Work<'a, 'o> {
     source: &'a [u8],
     request: &'a Request<'a>,
+    limits: &'a Limits,
     picture: Picture,
     observer: &'o mut dyn StepObserver,
     resizer: Resizer,
     outputs: Outputs<'a>,
+    /// Of all pages so far.
+    decoded_pixels: u64,
 }
 
 impl Work<'_, '_> {
     /// All pages up to the limit.
     fn pages_to_render(&self) -> u32 {
-        self.picture.pages.min(self.request.limits.pages_max)
+        self.picture.pages.min(self.limits.pages_max)
     }
 
     /// The presets that show this page, by their index: all show the first, the paged ones the others too.
@@ -67,7 +75,8 @@ impl Work<'_, '_> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let header = page_header(self.source, self.picture.format, page, self.request.limits)?;
+        let header = page_header(self.source, self.picture.format, page, self.limits)?;
+        self.count_pixels(page, &header)?;
         let shown = header.orientation.applied(header.dimensions);
         let target = |index: &usize| (*index, Target::of(&self.request.presets[*index], shown));
         let mut targets: Vec<(usize, Target)> = wanted.iter().map(target).collect();
@@ -76,8 +85,7 @@ impl Work<'_, '_> {
         let least = least_whole(shown, targets.iter().map(|(_, target)| target));
         self.observer.step(Step::Decode);
         let least_stored = header.orientation.applied(least);
-        let order =
-            Order { source: self.source, page, header: &header, least: least_stored, limits: self.request.limits };
+        let order = Order { source: self.source, page, header: &header, least: least_stored, limits: self.limits };
         let in_planes = wanted.iter().all(|index| Planes::suit(&self.request.presets[*index]));
         match decode(self.picture.format, &order, in_planes)? {
             Decoded::Raster(decoded) => {
@@ -89,6 +97,17 @@ impl Work<'_, '_> {
                 self.sizes(page, Cascade::new(shown, largest), &targets)
             }
         }
+    }
+
+    /// Adds a page to the pixels of all; beyond the limit it is not decoded.
+    fn count_pixels(&mut self, page: u32, header: &PageHeader) -> Result<(), Failure> {
+        self.decoded_pixels += header.dimensions.area_pixels();
+        let (pixels, limit) = (self.decoded_pixels, self.limits.total_pixels_max);
+        if pixels <= limit {
+            return Ok(());
+        }
+        let reason = format!("the first {} pages have {pixels} pixels together, the limit is {limit}", page + 1);
+        Err(Failure::new(FailureCode::TooManyPixels, reason))
     }
 
     /// The whole page, upright and in sRGB, as large as the largest representation needs it.

@@ -39,7 +39,7 @@ async fn problem(pool: &Pool, format: SourceFormat, preset: Preset) -> Option<St
         Ok(source) => source,
         Err(error) => return Some(error.to_string()),
     };
-    match pool.render(&source, vec![preset]).await.result {
+    match pool.render(None, &source, vec![preset]).await.result {
         Err(failure) => Some(failure.to_string()),
         Ok(made) if made.picture.format != format => Some(format!("it was taken for {}", made.picture.format.name())),
         Ok(made) => made.presets.into_iter().find_map(|rendering| rendering.result.err()).map(|e| e.to_string()),

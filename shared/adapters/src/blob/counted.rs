@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::source::SourceLocation;
-use shared::ports::blob_store::{BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders, SourceStore};
+use shared::ports::blob_store::{
+    BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders, SourceObject, SourceStore,
+};
 
 /// The same store, with its errors counted.
 pub(super) struct Counted<S>(pub(super) S);
@@ -48,6 +50,16 @@ impl<S: BlobStore> BlobStore for Counted<S> {
 impl<S: SourceStore> SourceStore for Counted<S> {
     async fn open(&self, source: &SourceLocation) -> Result<BlobRead, BlobError> {
         self.0.open(source).await.map(counted_read).inspect_err(count)
+    }
+
+    async fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<SourceObject>, BlobError> {
+        self.0.list(bucket, prefix, after, limit).await.inspect_err(count)
     }
 }
 

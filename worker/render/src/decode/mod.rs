@@ -4,7 +4,7 @@ mod bmp;
 mod gif;
 mod heif;
 mod ico;
-mod jpeg;
+pub(crate) mod jpeg;
 mod jxl;
 mod png;
 mod pnm;

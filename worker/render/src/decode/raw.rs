@@ -8,10 +8,10 @@ use crate::planes::Planes;
 
 /// Decodes the preview.
 pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
-    jpeg::decode(&Order { source: raw::preview(order.source)?.jpeg, ..*order })
+    jpeg::decode(&Order { source: raw::preview(order.source, order.limits.nesting_max)?.jpeg, ..*order })
 }
 
 /// Decodes the preview into planes, where it has them.
 pub(super) fn planes(order: &Order<'_>) -> Result<Option<Planes>, Failure> {
-    jpeg::planes(&Order { source: raw::preview(order.source)?.jpeg, ..*order })
+    jpeg::planes(&Order { source: raw::preview(order.source, order.limits.nesting_max)?.jpeg, ..*order })
 }

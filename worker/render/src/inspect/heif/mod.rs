@@ -55,6 +55,10 @@ pub(crate) struct Shown {
 
 /// Dimensions and orientation from the properties of the primary item.
 pub(crate) fn header(source: &[u8]) -> Result<PageHeader, Failure> {
+    let is_sequence = boxes::find(source, b"ftyp").is_some_and(|found| found.content.slice(0, 4) == Some(b"avis"));
+    if is_sequence && boxes::find(source, b"moov").is_none() {
+        return Err(corrupt("the AVIF says that it is a sequence, and has no tracks"));
+    }
     let heif = Heif::open(source)?;
     Ok(shown(heif.item(heif.primary)?)?.page)
 }
@@ -68,7 +72,13 @@ pub(crate) fn shown(item: &Item<'_>) -> Result<Shown, Failure> {
     for property in &item.properties {
         match property {
             // An aperture after a turn is against the standard.
-            Property::Aperture(aperture) if orientation == Orientation::NORMAL => part = aperture.part(coded),
+            Property::Aperture(aperture) if orientation == Orientation::NORMAL => {
+                let shown = aperture.part(coded);
+                // Browsers crop AVIF from the top left only, and ignore any other aperture.
+                if item.kind != *b"av01" || (shown.left, shown.top) == (0.0, 0.0) {
+                    part = shown;
+                }
+            }
             Property::Turn(quarters) => orientation = orientation.then_turned(4 - quarters),
             Property::Mirror(true) => orientation = orientation.then_mirrored(),
             Property::Mirror(false) => orientation = orientation.then_mirrored().then_turned(2),
