@@ -38,6 +38,7 @@ pub async fn run(loaded: Result<Loaded, Failed>, json: bool) -> Result<Exit, Fai
         examine("JPEG decoder", "install nasm and build again", async { simd() }).await,
         examine("render child", RENDER_REMEDY, render_in_a_child(&config)).await,
     ];
+    findings.extend(formats(&config).await);
     findings.extend(sandbox(&config).await);
     findings.extend([
         examine("database", DATABASE_REMEDY, database(&config)).await,
@@ -103,6 +104,30 @@ async fn render_in_a_child(config: &Config) -> anyhow::Result<String> {
     let renderings = answer.result.map_err(|failure| anyhow!("{failure}"))?;
     let facts = renderings.picture;
     Ok(format!("rendered a {} of {} in a process of its own", facts.format.name(), facts.dimensions))
+}
+
+/// One line for what can be read and one for what can be written, and one for each format that cannot.
+async fn formats(config: &Config) -> Vec<Finding> {
+    let begun = Instant::now();
+    let proven = match roles::capabilities(config).await {
+        Ok(proven) => proven,
+        // The line of the render child tells it.
+        Err(_) => return Vec::new(),
+    };
+    let sources: Vec<_> = proven.sources.iter().map(|c| (c.format.name(), c.problem.as_deref())).collect();
+    let outputs: Vec<_> = proven.outputs.iter().map(|c| (c.format.name(), c.problem.as_deref())).collect();
+    let milliseconds = begun.elapsed().as_millis() as u64;
+    let told = |check, formats: Vec<(&'static str, Option<&str>)>| {
+        let named = |is_proven: bool| -> Vec<String> {
+            let picked = formats.iter().filter(|(_, problem)| problem.is_none() == is_proven);
+            picked.map(|(name, problem)| problem.map_or((*name).to_owned(), |why| format!("{name} ({why})"))).collect()
+        };
+        let (works, fails) = (named(true).join(", "), named(false));
+        let ok = fails.is_empty();
+        let detail = if ok { works } else { format!("{works}; NOT {}", fails.join(", ")) };
+        Finding { check, ok, detail, remedy: (!ok).then(|| RENDER_REMEDY.to_owned()), milliseconds }
+    };
+    vec![told("reads", sources), told("writes", outputs)]
 }
 
 /// Tries to break out of every layer; one line each.

@@ -7,10 +7,13 @@ use adapters::telemetry::metrics::Exposition;
 use anyhow::{Context as _, anyhow};
 use api::Ops;
 use shared::config::Problem;
+use shared::domain::capability::Capabilities;
 use shared::ports::key_source::KeySource;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use worker::Admission;
+use worker::child::Pool;
 
 use crate::config::{Config, Problems};
 use crate::exit::{Exit, Failed};
@@ -109,10 +112,12 @@ pub async fn start(config: &Config, roles: Roles, shutdown: &Shutdown) -> Result
         return Ok(running);
     };
     readiness.connected(platform.clone());
+    tell_build();
     if let Some(listener) = api_listener {
+        let capabilities = capabilities(config).await?;
         // In production health and metrics stay on the ops listener, which need not be public.
         let on_api = (roles == Roles::ALL).then(|| render_of(&exposition));
-        running.start_api(config, &platform, listener, on_api)?;
+        running.start_api(config, &platform, listener, capabilities, on_api)?;
     }
     if roles.worker {
         running.start_worker(config, &platform)?;
@@ -126,6 +131,7 @@ impl Running {
         config: &Config,
         platform: &Platform,
         listener: TcpListener,
+        capabilities: Capabilities,
         exposition: Option<api::Exposition>,
     ) -> anyhow::Result<()> {
         let address = local(&listener)?;
@@ -135,6 +141,7 @@ impl Running {
             blobs: platform.blobs.clone(),
             queue: platform.queue.clone(),
             presets: Arc::new(config.preset_table()),
+            capabilities: Arc::new(capabilities),
             buckets: Arc::new(config.allowed_buckets()),
             config: Arc::new(config.api.clone()),
             auth: api::auth::Auth::new(&config.auth, platform.access.clone(), keys(config)?),
@@ -207,6 +214,26 @@ pub fn install_logs(config: &Config) -> Result<(), Failed> {
 pub(crate) fn child_command() -> anyhow::Result<worker::child::ChildCommand> {
     let executable = std::env::current_exe().context("cannot find our own executable to start render children")?;
     Ok(worker::child::ChildCommand { program: executable, arguments: vec!["render-child".into()] })
+}
+
+/// Renders a sample of every format in a child of its own pool, and tells what does not work here.
+pub(crate) async fn capabilities(config: &Config) -> anyhow::Result<Capabilities> {
+    let (limits, sandbox) = (config.limits.clone().into(), config.sandbox.clone());
+    let pool = Pool::new(child_command()?, limits, sandbox, u32::MAX, Admission::unbounded())?;
+    let proven = worker::child::capabilities(&pool).await;
+    pool.close().await;
+    for capability in proven.sources.iter().filter(|capability| !capability.is_proven()) {
+        let (format, problem) = (capability.format.name(), capability.problem.as_deref().unwrap_or_default());
+        tracing::warn!(source.format = format, "{format} sources cannot be rendered here: {problem}");
+    }
+    Ok(proven)
+}
+
+/// Slower is not broken, but should be known.
+fn tell_build() {
+    if !render::has_simd_jpeg() {
+        tracing::warn!("this build has no SIMD for JPEG and is slow; install nasm and build again");
+    }
 }
 
 fn install_metrics() -> Result<Arc<Exposition>, Failed> {

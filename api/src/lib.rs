@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use shared::domain::capability::Capabilities;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
@@ -64,6 +65,8 @@ pub struct Deps {
     pub queue: Arc<dyn WorkQueue>,
     /// What can be asked for.
     pub presets: Arc<PresetTable>,
+    /// What can be read and written.
+    pub capabilities: Arc<Capabilities>,
     /// Buckets that sources come from, for whose files are in them.
     pub buckets: Arc<AllowedBuckets>,
     /// Section `[api]`, checked.

@@ -84,6 +84,7 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/v1/failures", Operator, get(routes::failures::get)),
         read("/v1/redrive", Operator, post(routes::redrive::post)),
         read("/v1/presets", CALLER, get(routes::presets::get)),
+        read("/v1/capabilities", CALLER, get(routes::capabilities::get)),
         read("/v1/pipeline", Operator, get(routes::pipeline::get)),
         read("/v1/openapi.json", Public, get(routes::docs::openapi)),
         read("/docs", Public, get(routes::docs::page)),

@@ -148,6 +148,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..GET
     },
     Operation {
+        path: "/v1/capabilities",
+        id: "getCapabilities",
+        tag: "service",
+        summary: "Which formats this installation reads and writes, proven when it started, and its limits",
+        answers: &[json("Capabilities", "What works here, and what does not.")],
+        ..GET
+    },
+    Operation {
         path: "/v1/pipeline",
         id: "getPipeline",
         tag: "service",

@@ -8,6 +8,7 @@ use shared::domain::lane::Lane;
 pub(super) fn all() -> Value {
     json!({
         "Access": access(),
+        "Capabilities": capabilities(),
         "Document": { "type": "object", "required": ["openapi", "paths"] },
         "Explanation": object(&json!({
             "events": list(&object(&json!({ "at": text(), "kind": text(), "detail": text() }))),
@@ -223,6 +224,27 @@ fn pipeline() -> Value {
             "oldest_pending_seconds": { "type": "number" },
         }))),
         "representations": list(&object(&json!({ "state": text(), "code": text_or_null(), "rows": count() }))),
+    }))
+}
+
+/// `problem` is null for what is supported.
+fn capabilities() -> Value {
+    let format = |more: Value| {
+        let mut members = json!({
+            "format": text(), "media_type": text(), "supported": { "type": "boolean" }, "problem": text_or_null(),
+        });
+        members
+            .as_object_mut()
+            .into_iter()
+            .for_each(|members| members.extend(more.as_object().cloned().unwrap_or_default()));
+        list(&object(&members))
+    };
+    let limits = json!({ "type": "object", "additionalProperties": { "type": "integer" } });
+    object(&json!({
+        "sources": format(json!({ "extensions": list(&text()) })),
+        "outputs": format(json!({})),
+        "limits": object(&json!({ "raster": limits, "vector": limits })),
+        "simd": { "type": "boolean" },
     }))
 }
 

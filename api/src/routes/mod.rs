@@ -1,6 +1,7 @@
 //! One file per route; `router.rs` lists them with their paths.
 
 pub(crate) mod access;
+pub(crate) mod capabilities;
 pub(crate) mod console;
 pub(crate) mod content;
 pub(crate) mod docs;

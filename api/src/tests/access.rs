@@ -34,6 +34,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("/v1/failures", "operator"),
     ("/v1/redrive", "operator"),
     ("/v1/presets", "caller"),
+    ("/v1/capabilities", "caller"),
     ("/v1/pipeline", "operator"),
     ("/v1/parked", "operator"),
     ("/v1/parked/{id}", "operator"),

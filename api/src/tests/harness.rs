@@ -11,10 +11,13 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use shared::domain::blob_key::BlobKey;
+use shared::domain::capability::{Capabilities, Capability};
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
+use shared::domain::format::{OutputFormat, SourceFormat};
 use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
 use shared::domain::lane::Lane;
+use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::PresetTable;
 use shared::domain::representation::{Content, Outcome, PageContent};
 use shared::domain::source::{AllowedBucket, AllowedBuckets};
@@ -113,6 +116,7 @@ impl TestApi {
             blobs: (setup.blobs)(Arc::clone(&blobs)),
             queue: (setup.queue)(Arc::clone(&queue)),
             presets: Arc::new(PresetTable::built_in()),
+            capabilities: Arc::new(capabilities()),
             buckets: Arc::new(AllowedBuckets::new([("photos".to_owned(), photos())])),
             links: Links::new(&config.public_url, address),
             config: Arc::new(config),
@@ -256,6 +260,32 @@ fn blobs(directory: &TempDir) -> Arc<dyn BlobStore> {
         "tries_max": 1,
     });
     adapters::blob::open(&serde_json::from_value(config).unwrap()).unwrap()
+}
+
+/// Two formats of each kind of answer.
+fn capabilities() -> Capabilities {
+    let problem = Some("made up by the test".to_owned());
+    Capabilities {
+        sources: vec![
+            Capability { format: SourceFormat::Jpeg, problem: None },
+            Capability { format: SourceFormat::Heic, problem },
+        ],
+        outputs: vec![Capability { format: OutputFormat::Jpg, problem: None }],
+        limits: LimitsTable::same(Limits {
+            source_bytes_max: 1 << 20,
+            width_pixels_max: 1000,
+            height_pixels_max: 1000,
+            area_pixels_max: 1_000_000,
+            total_pixels_max: 1_000_000,
+            pages_max: 20,
+            nesting_max: 8,
+            child_memory_bytes_max: 1 << 30,
+            child_cpu_seconds_max: 10,
+            child_seconds_max: 10,
+            output_bytes_max: 1 << 20,
+        }),
+        has_simd_jpeg: true,
+    }
 }
 
 /// A bucket that sources come from.

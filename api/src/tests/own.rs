@@ -6,6 +6,7 @@ use shared::domain::failure::FailureCode;
 use shared::domain::file::PictureFacts;
 use shared::domain::format::SourceFormat;
 use shared::domain::ids::Sha256Digest;
+use shared::domain::placeholder::{Colour, Placeholder};
 use shared::ports::state_store::StateStore as _;
 
 use super::harness::{PUBLIC_URL, TestApi, failed};
@@ -42,12 +43,15 @@ async fn a_rendered_file_shows_dimensions_bytes_and_where_to_read() {
     let api = TestApi::start().await;
     let uploaded = api.upload("cat.jpg", b"meow").await;
     let dimensions = Dimensions::new(4000, 3000).unwrap();
-    let picture = PictureFacts { format: SourceFormat::Jpeg, dimensions, pages: 1 };
+    let thumbhash = "1QcSHQRnh493V4dIh4eXh1h4kJUI";
+    let placeholder = Placeholder { thumbhash: thumbhash.parse().unwrap(), dominant_color: Colour([18, 52, 255]) };
+    let picture = PictureFacts { format: SourceFormat::Jpeg, dimensions, pages: 1, placeholder: Some(placeholder) };
     api.store.record_picture(uploaded.version, picture).await.unwrap();
     api.succeed(uploaded, &[b"thumbnail"]).await;
     let file = api.json(&format!("/v1/files/{}", uploaded.file)).await;
     assert_eq!(file["version"]["format"], "jpeg");
     assert_eq!(file["aspect_ratio"], 4000.0 / 3000.0);
+    assert_eq!((&file["thumbhash"], &file["dominant_color"]), (&json!(thumbhash), &json!("#1234ff")));
     let digest = Sha256Digest::of(b"thumbnail").to_string();
     let url = format!("{PUBLIC_URL}{}?v={digest}", uploaded.content("jpg_320x320", ""));
     let mut shown = representation(&file, "jpg_320x320").clone();
@@ -106,6 +110,13 @@ async fn presets_and_pipeline_are_told() {
     assert_eq!(presets["presets"][0]["name"], "jpg_thumb_32x32");
     assert_eq!(presets["presets"][0]["fit"], "cover");
     api.upload("cat.jpg", b"meow").await;
+    let capabilities = api.json("/v1/capabilities").await;
+    assert_eq!(
+        capabilities["sources"][1],
+        json!({ "format": "heic", "media_type": "image/heic", "extensions": ["heic", "heif", "hif", "heics"], "supported": false, "problem": "made up by the test" })
+    );
+    assert_eq!((&capabilities["outputs"][0]["supported"], &capabilities["simd"]), (&json!(true), &json!(true)));
+    assert_eq!(capabilities["limits"]["raster"]["pages_max"], 20);
     let pipeline = api.json("/v1/pipeline").await;
     let lanes: Vec<_> = pipeline["lanes"].as_array().unwrap().iter().map(|lane| lane["lane"].clone()).collect();
     assert_eq!(lanes.len(), 4);

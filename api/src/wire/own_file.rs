@@ -24,8 +24,11 @@ pub(crate) struct OwnFile {
     name: String,
     created_at: String,
     version: Version,
+    /// Base64, about 30 characters; clients turn it into a blurred picture.
     thumbhash: Option<String>,
+    /// As `#rrggbb`.
     dominant_color: Option<String>,
+    /// Width over height, as shown.
     aspect_ratio: Option<f64>,
     representations: Vec<OwnRepresentation>,
     eta_ms: Option<u64>,
@@ -67,6 +70,7 @@ impl OwnFile {
     /// The file with every representation that exists for it, in listing order.
     pub(crate) fn new(presets: &PresetTable, state: &FileState, links: &Links) -> Self {
         let picture = state.version.picture;
+        let placeholder = picture.and_then(|picture| picture.placeholder);
         let available = wire::available(presets, state).into_iter();
         Self {
             id: state.file.id.to_string(),
@@ -79,8 +83,8 @@ impl OwnFile {
             name: state.version.name.clone(),
             created_at: rfc3339(state.file.created_at),
             version: Version::new(state),
-            thumbhash: None,
-            dominant_color: None,
+            thumbhash: placeholder.map(|placeholder| placeholder.thumbhash.to_string()),
+            dominant_color: placeholder.map(|placeholder| placeholder.dominant_color.to_string()),
             aspect_ratio: picture.map(|p| f64::from(p.dimensions.width) / f64::from(p.dimensions.height)),
             representations: available.map(|preset| OwnRepresentation::new(preset, state, links)).collect(),
             eta_ms: None,

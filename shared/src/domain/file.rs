@@ -7,6 +7,7 @@ use super::dimensions::Dimensions;
 use super::format::SourceFormat;
 use super::ids::{FileId, FileVersionId, Sha256Digest, Tenant};
 use super::lane::Lane;
+use super::placeholder::Placeholder;
 use super::preset::{PresetName, RecipeHash};
 use super::representation::Representation;
 use super::source::{DeclaredFacts, SourceLocation};
@@ -23,6 +24,8 @@ pub struct PictureFacts {
     pub dimensions: Dimensions,
     /// At least 1; an animation has one page.
     pub pages: u32,
+    /// What clients paint until the picture has loaded; known once page 1 was rendered.
+    pub placeholder: Option<Placeholder>,
 }
 
 /// What we counted ourselves while reading a source.

@@ -33,11 +33,17 @@ pub enum SourceFormat {
     Psd,
     /// JPEG XL, ISO/IEC 18181.
     Jxl,
+    /// AVIF: AV1 pictures in HEIF; of a sequence, the primary picture.
+    Avif,
+    /// HEIC: HEVC pictures in HEIF, ISO/IEC 23008-12.
+    Heic,
+    /// SVG 1.1 and SVGZ.
+    Svg,
 }
 
 impl SourceFormat {
     /// Every source format, in the order in which they are listed to people.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Jpeg,
         Self::Png,
         Self::Gif,
@@ -51,6 +57,9 @@ impl SourceFormat {
         Self::Raw,
         Self::Psd,
         Self::Jxl,
+        Self::Avif,
+        Self::Heic,
+        Self::Svg,
     ];
 
     /// The name in configuration, metrics and our own API.
@@ -69,6 +78,9 @@ impl SourceFormat {
             Self::Raw => "raw",
             Self::Psd => "psd",
             Self::Jxl => "jxl",
+            Self::Avif => "avif",
+            Self::Heic => "heic",
+            Self::Svg => "svg",
         }
     }
 
@@ -96,6 +108,9 @@ impl SourceFormat {
             Self::Raw => "image/x-raw",
             Self::Psd => "image/vnd.adobe.photoshop",
             Self::Jxl => "image/jxl",
+            Self::Avif => "image/avif",
+            Self::Heic => "image/heic",
+            Self::Svg => "image/svg+xml",
         }
     }
 
@@ -116,6 +131,9 @@ impl SourceFormat {
                 "image/x-panasonic-rw2",
             ],
             Self::Psd => &["image/x-photoshop", "image/psd", "application/x-photoshop"],
+            Self::Avif => &["image/avif-sequence"],
+            Self::Heic => &["image/heif", "image/heic-sequence", "image/heif-sequence"],
+            Self::Svg => &["image/svg", "image/svg+xml-compressed"],
             Self::Jpeg | Self::Png | Self::Gif | Self::Webp | Self::Tiff | Self::Qoi | Self::Jxl => &[],
         }
     }
@@ -136,6 +154,9 @@ impl SourceFormat {
             Self::Raw => &["dng", "cr2", "nef", "nrw", "arw", "sr2", "raf", "rw2"],
             Self::Psd => &["psd", "psb"],
             Self::Jxl => &["jxl"],
+            Self::Avif => &["avif", "avifs"],
+            Self::Heic => &["heic", "heif", "hif", "heics"],
+            Self::Svg => &["svg", "svgz"],
         }
     }
 

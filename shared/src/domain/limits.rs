@@ -42,7 +42,10 @@ impl FormatClass {
             | SourceFormat::Qoi
             | SourceFormat::Raw
             | SourceFormat::Psd
-            | SourceFormat::Jxl => Self::Raster,
+            | SourceFormat::Jxl
+            | SourceFormat::Avif
+            | SourceFormat::Heic => Self::Raster,
+            SourceFormat::Svg => Self::Vector,
         }
     }
 }

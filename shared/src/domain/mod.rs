@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod blob_key;
+pub mod capability;
 pub mod cost;
 pub mod credential;
 pub mod dimensions;
@@ -16,6 +17,7 @@ pub mod lane;
 pub mod ledger;
 pub mod limits;
 pub mod moment;
+pub mod placeholder;
 pub mod plan;
 pub mod preset;
 pub mod principal;

@@ -1,4 +1,20 @@
-//! Base64 as CloudEvents' `data_base64` and Basic authentication have it: RFC 4648 section 4, padded.
+//! Base64 as CloudEvents' `data_base64`, ThumbHashes and Basic authentication have it: RFC 4648 section 4, padded.
+
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The text that [`decode`] reads back.
+pub fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let mut whole = [0; 4];
+        whole[1..=group.len()].copy_from_slice(group);
+        let bits = u32::from_be_bytes(whole);
+        let digit = |index: usize| char::from(DIGITS[(bits >> (18 - 6 * index) & 63) as usize]);
+        text.extend((0..=group.len()).map(digit));
+        text.extend((group.len()..3).map(|_| '='));
+    }
+    text
+}
 
 /// The decoded bytes; `None` for anything that an encoder would not have written.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
@@ -47,6 +63,7 @@ mod tests {
             [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"), ("Zm9vYmE=", "fooba")]
         {
             assert_eq!(decode(text).unwrap(), bytes.as_bytes());
+            assert_eq!(encode(bytes.as_bytes()), text);
         }
         assert_eq!(decode("+/+/").unwrap(), [0xfb, 0xff, 0xbf]);
     }

@@ -4,6 +4,7 @@ use shared::domain::dimensions::Dimensions;
 use shared::domain::file::{PictureFacts, VersionIdentity};
 use shared::domain::format::SourceFormat;
 use shared::domain::ids::FileVersionId;
+use shared::domain::placeholder::{Colour, Placeholder};
 use shared::domain::representation::Outcome;
 use shared::ports::state_store::{SameContent, StateStore, StoreError};
 
@@ -11,7 +12,15 @@ use super::fixtures::*;
 use super::scratch::Store;
 
 fn picture() -> PictureFacts {
-    PictureFacts { format: SourceFormat::Tiff, dimensions: Dimensions::new(4_000, 3_000).unwrap(), pages: 7 }
+    PictureFacts {
+        format: SourceFormat::Tiff,
+        dimensions: Dimensions::new(4_000, 3_000).unwrap(),
+        pages: 7,
+        placeholder: Some(Placeholder {
+            thumbhash: "1QcSHQRnh493V4dIh4eXh1h4kJUI".parse().unwrap(),
+            dominant_color: Colour([0, 127, 255]),
+        }),
+    }
 }
 
 pub(super) async fn bytes_and_picture_read_back(Store { store, .. }: Store) {
@@ -22,6 +31,10 @@ pub(super) async fn bytes_and_picture_read_back(Store { store, .. }: Store) {
     let found = stands(&store, &registration).await.version;
     assert_eq!((found.bytes, found.picture), (Some(counted), Some(picture())));
     assert_eq!(found.identity, photo("beach.jpg").version_identity, "the producer's name stays");
+
+    let bare = PictureFacts { placeholder: None, ..picture() };
+    store.record_picture(registration.version_id, bare).await.unwrap();
+    assert_eq!(stands(&store, &registration).await.version.picture, Some(bare));
 }
 
 pub(super) async fn unknown_versions_are_not_found(Store { store, .. }: Store) {

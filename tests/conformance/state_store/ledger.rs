@@ -195,7 +195,7 @@ pub(super) async fn redriven_rows_begin_anew_and_are_woken_at_once(Store { store
 pub(super) async fn a_filter_matches_what_it_says(Store { store, .. }: Store) {
     let png = failed(&store, "a.png", FailureCode::CorruptSource).await;
     let dimensions = shared::domain::dimensions::Dimensions::new(2, 2).unwrap();
-    let picture = PictureFacts { format: SourceFormat::Png, dimensions, pages: 1 };
+    let picture = PictureFacts { format: SourceFormat::Png, dimensions, pages: 1, placeholder: None };
     store.record_picture(png.version_id, picture).await.unwrap();
     failed(&store, "b.jpg", FailureCode::Truncated).await;
     let now = store.count_failures(&EVERYTHING).await.unwrap();

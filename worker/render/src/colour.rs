@@ -27,6 +27,11 @@ pub(crate) fn to_srgb(raster: Raster, profile: Option<&[u8]>) -> Raster {
     }
 }
 
+/// Whether pixels of this layout would be changed for this profile.
+pub(crate) fn is_converted(profile: &[u8], layout: Layout) -> bool {
+    usable(profile, layout).is_some()
+}
+
 /// The profile, when it describes pixels of this layout and is not sRGB anyway.
 fn usable(bytes: &[u8], layout: Layout) -> Option<ColorProfile> {
     if bytes.len() > PROFILE_BYTES_MAX {

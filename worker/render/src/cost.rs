@@ -12,6 +12,8 @@
 //! | TIFF | three times a strip or row of tiles, and the shrunk rows |
 //! | WebP | 12 `n` |
 //! | JPEG XL | 36 `n` |
+//! | AVIF, HEIC | 16 `n`: samples of 16 bits, twice, the decoder's own, opacity |
+//! | SVG | 24 layers of the smallest sufficient picture |
 //!
 //! These are upper bounds of what each decoder allocates; `thumbline bench render --json` puts them beside the peak.
 
@@ -33,6 +35,8 @@ const FIXED_BYTES: u64 = 16 << 20;
 const PIXEL_BYTES_MAX: u64 = 8;
 /// Copies of the smallest sufficient picture: decoded, reduced, in its colours, upright.
 const COPIES: u64 = 4;
+/// Pictures that a drawing may hold within one another.
+const SVG_LAYERS: u64 = 24;
 /// Where the interlace method of a PNG stands.
 const PNG_INTERLACE: usize = 28;
 
@@ -76,6 +80,9 @@ fn decoder_bytes(
         SourceFormat::Tiff => 3 * tiff_band_bytes(source)? + shrunk,
         SourceFormat::Webp => pixels * 12,
         SourceFormat::Jxl => pixels * 36,
+        SourceFormat::Avif | SourceFormat::Heic => pixels * 16,
+        // Layers, each as large as the drawing.
+        SourceFormat::Svg => least.area_pixels() * 4 * SVG_LAYERS,
     })
 }
 

@@ -29,6 +29,19 @@ impl Area {
     pub(crate) fn scaled(self, across: f64, down: f64) -> Self {
         Self { left: self.left * across, top: self.top * down, width: self.width * across, height: self.height * down }
     }
+
+    /// The area without what rounding put outside a picture of these dimensions.
+    pub(crate) fn inside(self, dimensions: Dimensions) -> Self {
+        let whole = Self::whole(dimensions);
+        let left = self.left.clamp(0.0, (whole.width - 1.0).max(0.0));
+        let top = self.top.clamp(0.0, (whole.height - 1.0).max(0.0));
+        Self {
+            left,
+            top,
+            width: self.width.clamp(1.0_f64.min(whole.width), whole.width - left),
+            height: self.height.clamp(1.0_f64.min(whole.height), whole.height - top),
+        }
+    }
 }
 
 /// What one preset makes of one picture.

@@ -15,6 +15,10 @@
 //! | resize | `cascade.rs` | every other size from the next larger one |
 //! | flatten | `flatten.rs` | transparency over the matte, where the output has none |
 //! | encode | `encode/` | JPEG, PNG or WebP, with no byte of the source's metadata |
+//! | placeholder | `placeholder.rs` | what clients paint until the picture has loaded |
+//!
+//! A JPEG whose representations are all JPEG in 4:2:0 never becomes RGB: its luma and chroma planes (`planes.rs`) take the
+//! same steps.
 
 mod cascade;
 mod colour;
@@ -29,9 +33,13 @@ mod inspect;
 mod orient;
 mod outputs;
 mod pipeline;
+mod pixels;
+mod placeholder;
+mod planes;
 mod raster;
 mod request;
 mod resize;
+mod samples;
 mod shrink;
 mod sniff;
 mod step;
@@ -39,6 +47,7 @@ mod step;
 pub use inspect::inspect;
 pub use pipeline::render;
 pub use request::{Page, Picture, Rendered, Report, Request};
+pub use samples::sample;
 pub use sniff::sniff;
 pub use step::{Silent, Step, StepObserver};
 

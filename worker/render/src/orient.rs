@@ -39,6 +39,17 @@ impl Orientation {
         Self { mirrored, turn }
     }
 
+    /// This, and then so many quarter turns clockwise.
+    pub(crate) fn then_turned(self, quarters: u8) -> Self {
+        const TURNS: [Turn; 4] = [Turn::None, Turn::Quarter, Turn::Half, Turn::ThreeQuarters];
+        Self { turn: TURNS[(self.turn as usize + usize::from(quarters)) % 4], ..self }
+    }
+
+    /// This, and then left and right exchanged. A mirror after a turn is the opposite turn after a mirror.
+    pub(crate) fn then_mirrored(self) -> Self {
+        Self { mirrored: !self.mirrored, turn: Turn::None }.then_turned(4 - self.turn as u8)
+    }
+
     /// Dimensions as shown, from dimensions as stored; or the other way round, which is the same.
     pub(crate) fn applied(self, stored: Dimensions) -> Dimensions {
         match self.turn {
@@ -133,6 +144,19 @@ mod tests {
         (7, 2, "fcebda"),
         (8, 2, "daebfc"),
     ];
+
+    #[test]
+    fn moves_follow_one_another() {
+        let exif = Orientation::from_exif;
+        assert_eq!(Orientation::NORMAL.then_turned(1), exif(6));
+        assert_eq!(Orientation::NORMAL.then_turned(3), exif(8));
+        assert_eq!(Orientation::NORMAL.then_mirrored(), exif(2));
+        assert_eq!(Orientation::NORMAL.then_mirrored().then_turned(2), exif(4));
+        // Turned a quarter to the left and then upside down: what EXIF calls 7.
+        assert_eq!(exif(8).then_mirrored(), exif(7));
+        assert_eq!(exif(6).then_mirrored(), exif(5));
+        assert_eq!(exif(6).then_mirrored().then_mirrored(), exif(6));
+    }
 
     #[test]
     fn all_eight_come_out_upright() {

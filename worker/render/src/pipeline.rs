@@ -1,24 +1,22 @@
 //! The engine itself: the steps of one source, page by page.
 
-use std::borrow::Cow;
-
 use fast_image_resize::Resizer;
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
-use shared::domain::format::OutputFormat;
 use shared::domain::limits::Limits;
 use shared::domain::preset::Preset;
 
 use crate::cascade::Cascade;
 use crate::colour::to_srgb;
 use crate::cost::predicted_bytes;
-use crate::decode::{Decoded, Order, decode};
-use crate::encode::encode;
-use crate::flatten::flatten;
-use crate::geometry::{Target, least_whole};
+use crate::decode::{Decoded, DecodedRaster, Order, decode};
+use crate::geometry::{Area, Target, least_whole};
 use crate::inspect::{PageHeader, identified, inspect, page_header};
 use crate::orient::{Orientation, orient};
 use crate::outputs::Outputs;
+use crate::pixels::Pixels;
+use crate::placeholder;
+use crate::planes::Planes;
 use crate::raster::Raster;
 use crate::request::{Page, Picture, Report, Request};
 use crate::resize::resized;
@@ -85,12 +83,20 @@ impl Work<'_, '_> {
         targets.sort_by(|(_, a), (_, b)| b.scale().total_cmp(&a.scale()));
 
         let least = least_whole(shown, targets.iter().map(|(_, target)| target));
-        let mut cascade = Cascade::new(shown, self.largest(page, &header, least)?);
-        for (index, target) in targets {
-            let made = self.one(&mut cascade, &target, &self.request.presets[index]);
-            self.outputs.add(index, made);
+        self.observer.step(Step::Decode);
+        let least_stored = header.orientation.applied(least);
+        let order = Order { source: self.source, page, header: &header, least: least_stored, limits: self.limits };
+        let in_planes = wanted.iter().all(|index| Planes::suit(&self.request.presets[*index]));
+        match decode(self.picture.format, &order, in_planes)? {
+            Decoded::Raster(decoded) => {
+                let largest = self.raster(decoded, &header, least_stored)?;
+                self.sizes(page, Cascade::new(shown, largest), &targets)
+            }
+            Decoded::Planes(planes) => {
+                let largest = self.planes(&planes, &header, least_stored)?;
+                self.sizes(page, Cascade::new(shown, largest), &targets)
+            }
         }
-        Ok(())
     }
 
     /// Adds a page to the pixels of all; beyond the limit it is not decoded.
@@ -105,12 +111,8 @@ impl Work<'_, '_> {
     }
 
     /// The whole page, upright and in sRGB, as large as the largest representation needs it.
-    fn largest(&mut self, page: u32, header: &PageHeader, least: Dimensions) -> Result<Raster, Failure> {
-        self.observer.step(Step::Decode);
-        let least = header.orientation.applied(least);
-        let order = Order { source: self.source, page, header, least, limits: self.limits };
-        let Decoded { raster, covered, profile } = decode(self.picture.format, &order)?;
-
+    fn raster(&mut self, decoded: DecodedRaster, header: &PageHeader, least: Dimensions) -> Result<Raster, Failure> {
+        let DecodedRaster { raster, covered, profile } = decoded;
         self.observer.step(Step::Reduce);
         let raster =
             if raster.dimensions == least { raster } else { resized(&mut self.resizer, &raster, covered, least)? };
@@ -124,29 +126,54 @@ impl Work<'_, '_> {
         Ok(orient(raster, header.orientation))
     }
 
+    /// The same in planes, which are sRGB already.
+    fn planes(&mut self, decoded: &Planes, header: &PageHeader, least: Dimensions) -> Result<Planes, Failure> {
+        self.observer.step(Step::Reduce);
+        let planes = decoded.resized(&mut self.resizer, Area::whole(decoded.dimensions), least)?;
+        if header.orientation == Orientation::NORMAL {
+            return Ok(planes);
+        }
+        self.observer.step(Step::Orient);
+        Ok(planes.oriented(header.orientation))
+    }
+
+    /// Every representation of the page, and the placeholder of the first one.
+    fn sizes<P: Pixels>(
+        &mut self,
+        page: u32,
+        mut cascade: Cascade<P>,
+        targets: &[(usize, Target)],
+    ) -> Result<(), Failure> {
+        for (index, target) in targets {
+            let made = self.one(&mut cascade, target, &self.request.presets[*index]);
+            self.outputs.add(*index, made);
+        }
+        if page == 0 {
+            self.observer.step(Step::Placeholder);
+            let smallest = cascade.smallest();
+            let dimensions = smallest.dimensions().fit_inside(placeholder::BOUNDS);
+            let small = smallest.resized(&mut self.resizer, Area::whole(smallest.dimensions()), dimensions)?;
+            self.picture.placeholder = placeholder::placeholder(dimensions, &small.rgba());
+        }
+        Ok(())
+    }
+
     /// One preset's representation of the page.
-    fn one(&mut self, cascade: &mut Cascade, target: &Target, preset: &Preset) -> Result<Page, Failure> {
-        if let Some(raster) = cascade.finished(target) {
-            return self.page_of(raster, preset);
+    fn one<P: Pixels>(&mut self, cascade: &mut Cascade<P>, target: &Target, preset: &Preset) -> Result<Page, Failure> {
+        if let Some(pixels) = cascade.finished(target) {
+            return self.page_of(pixels, preset);
         }
         self.observer.step(Step::Resize);
-        let raster = cascade.make(&mut self.resizer, target)?;
-        let page = self.page_of(&raster, preset);
+        let pixels = cascade.make(&mut self.resizer, target)?;
+        let page = self.page_of(&pixels, preset);
         if target.whole {
-            cascade.keep(raster);
+            cascade.keep(pixels);
         }
         page
     }
 
     /// The file of a picture that has its size.
-    fn page_of(&mut self, raster: &Raster, preset: &Preset) -> Result<Page, Failure> {
-        let flat = if preset.format == OutputFormat::Jpg && raster.layout.has_alpha() {
-            self.observer.step(Step::Flatten);
-            Cow::Owned(flatten(raster, preset.matte))
-        } else {
-            Cow::Borrowed(raster)
-        };
-        self.observer.step(Step::Encode);
-        Ok(Page { dimensions: flat.dimensions, bytes: encode(&flat, preset)? })
+    fn page_of<P: Pixels>(&mut self, pixels: &P, preset: &Preset) -> Result<Page, Failure> {
+        Ok(Page { dimensions: pixels.dimensions(), bytes: pixels.file(preset, self.observer)? })
     }
 }

@@ -2,7 +2,7 @@
 
 use shared::domain::format::SourceFormat;
 
-use crate::inspect::{ico, pnm, raw, tga, tiff};
+use crate::inspect::{heif, ico, pnm, raw, svg, tga, tiff};
 
 /// The format of these bytes by their magic numbers; `None` for everything that the engine does not render.
 pub fn sniff(source: &[u8]) -> Option<SourceFormat> {
@@ -22,6 +22,8 @@ pub fn sniff(source: &[u8]) -> Option<SourceFormat> {
         [0, 0, 0, 12, b'J', b'X', b'L', b' ', 0x0d, 0x0a, 0x87, 0x0a, ..] => Some(SourceFormat::Jxl),
         [b'q', b'o', b'i', b'f', ..] if matches!(source.get(12..14), Some([3 | 4, 0 | 1])) => Some(SourceFormat::Qoi),
         [b'P', b'1'..=b'7', ..] if pnm::is_pnm(source) => Some(SourceFormat::Pnm),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => heif::format(source),
+        _ if svg::is_svg(source) => Some(SourceFormat::Svg),
         _ if ico::is_ico(source) => Some(SourceFormat::Ico),
         // Last, because it has no magic number.
         _ if tga::is_tga(source) => Some(SourceFormat::Tga),

@@ -23,13 +23,15 @@ pub enum Step {
     Flatten,
     /// From pixels to one preset's bytes.
     Encode,
+    /// What clients paint until the picture has loaded.
+    Placeholder,
     /// Nothing is left to do.
     Done,
 }
 
 impl Step {
     /// Every step, in the order of a page.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Inspect,
         Self::Decode,
         Self::Reduce,
@@ -38,6 +40,7 @@ impl Step {
         Self::Resize,
         Self::Flatten,
         Self::Encode,
+        Self::Placeholder,
         Self::Done,
     ];
 
@@ -52,6 +55,7 @@ impl Step {
             Self::Resize => "resize",
             Self::Flatten => "flatten",
             Self::Encode => "encode",
+            Self::Placeholder => "placeholder",
             Self::Done => "done",
         }
     }

@@ -94,7 +94,10 @@ pub(super) fn check(
     let steps = reply.steps.iter().map(step).collect::<Result<_, _>>()?;
     let result = match reply.result {
         Claimed::Failed(failure) => Err(own_failure(&failure)?),
-        Claimed::Rendered { picture, .. } if inspected.is_none_or(|inspected| inspected.picture != picture) => {
+        // Only the placeholder is learned from the pixels.
+        Claimed::Rendered { picture, .. }
+            if inspected.is_none_or(|told| told.picture != PictureFacts { placeholder: None, ..picture }) =>
+        {
             return violation("pixels of a picture that nobody admitted");
         }
         Claimed::Rendered { picture, renderings } => Ok(check_renderings(picture, renderings, order, output)?),
@@ -253,7 +256,12 @@ mod tests {
     }
 
     fn picture() -> PictureFacts {
-        PictureFacts { format: SourceFormat::Tiff, dimensions: Dimensions { width: 640, height: 400 }, pages: 2 }
+        PictureFacts {
+            format: SourceFormat::Tiff,
+            dimensions: Dimensions { width: 640, height: 400 },
+            pages: 2,
+            placeholder: None,
+        }
     }
 
     fn inspected() -> Inspected {

@@ -22,6 +22,7 @@
 //! | `warm.rs` | what codecs and libraries set up on first use, done before the doors close |
 //! | `confine/` | what the child gives up before it reads a byte: one file per layer |
 //! | `fuzzing.rs` | both directions of the protocol as functions of bytes, for tests only |
+//! | `prove_formats.rs` | a sample of every format, rendered |
 //! | `probe.rs` | attempts to break out, which prove the layers |
 
 mod allowance;
@@ -38,6 +39,7 @@ mod pool;
 mod probe;
 mod process;
 mod protocol;
+mod prove_formats;
 mod sandbox;
 mod spawner;
 mod verify;
@@ -50,4 +52,5 @@ pub use memory_file::{SealedSource, SourceWriter};
 pub use pool::{ChildCommand, Pool};
 pub use probe::{Proof, Verdict, prove};
 pub use process::{ALLOCATOR_VARIABLE, KEEP_FREED_MEMORY, StartError};
+pub use prove_formats::capabilities;
 pub use sandbox::{Layer, Mode, Sandbox};

@@ -99,6 +99,11 @@ impl Pool {
         Ok(())
     }
 
+    /// What one source may cost.
+    pub(super) fn limits(&self) -> &LimitsTable {
+        &self.0.limits
+    }
+
     /// Renders every preset of one source of this tenant in a child. Whatever the child does, this ends within twice
     /// `child_seconds_max` and a little, not counting the wait for memory; dropped before, the child is killed.
     pub async fn render(&self, tenant: Option<&Tenant>, source: &SealedSource, presets: Vec<Preset>) -> Answer {

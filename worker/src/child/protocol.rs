@@ -233,6 +233,7 @@ mod tests {
                 format: SourceFormat::Tiff,
                 dimensions: Dimensions { width, height: 9 },
                 pages: 3,
+                placeholder: None,
             };
             let failed = Failure::new(FailureCode::EncodeFailed, reason);
             let renderings = vec![

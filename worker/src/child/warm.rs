@@ -1,16 +1,19 @@
 //! What codecs and libraries set up on first use (tables, what the processor can do), done before the doors close.
 
 use render::{Request, Silent};
-use shared::domain::format::OutputFormat;
+use shared::domain::format::{OutputFormat, SourceFormat};
 use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::{Preset, PresetTable};
 
 /// Columns and rows of the picture that is rendered for warmth.
 const SIDE_PIXELS: u32 = 64;
 
-/// Renders a picture of our own in every output format, and then what came of it. That nothing comes of it is no
+/// Renders a sample of every source format, a picture of our own in every output format, and then what came of it. That nothing comes of it is no
 /// failure: a picture from outside that needs what was to be warmed is then stopped by the sandbox.
 pub(super) fn up() {
+    for format in SourceFormat::ALL {
+        render(render::sample(format));
+    }
     let Some(made) = render(&bitmap()) else { return };
     for page in made.renderings.into_iter().filter_map(|rendered| rendered.result.ok()).flatten() {
         render(&page.bytes);
@@ -56,6 +59,15 @@ fn bitmap() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_sample_renders() {
+        for format in SourceFormat::ALL {
+            let made = render(render::sample(format)).unwrap_or_else(|| panic!("{}", format.name()));
+            assert_eq!(made.picture.format, format);
+            assert!(made.picture.placeholder.is_some() && made.renderings.iter().all(|r| r.result.is_ok()));
+        }
+    }
 
     #[test]
     fn the_picture_renders_in_every_format() {

@@ -132,7 +132,10 @@ async fn make(
 
 async fn recorded_picture(worker: &Worker, claim: &Claim, picture: PictureFacts) -> Result<(), Failure> {
     let version = &claim.state.version;
-    if version.picture == Some(picture) {
+    // A placeholder made from other sizes differs a little; the first one stays, so that clients may keep it.
+    if version.picture.is_some_and(|known| PictureFacts { placeholder: known.placeholder, ..picture } == known)
+        && (version.picture.is_some_and(|known| known.placeholder.is_some()) || picture.placeholder.is_none())
+    {
         return Ok(());
     }
     recorded(worker, || worker.deps.store.record_picture(version.id, picture)).await

@@ -116,7 +116,7 @@ fn write_elsewhere() -> ! {
 
 /// The header that hostile sources claim to have.
 fn claimed() -> Picture {
-    Picture { format: SourceFormat::Bmp, dimensions: Dimensions { width: 64, height: 48 }, pages: 1 }
+    Picture { format: SourceFormat::Bmp, dimensions: Dimensions { width: 64, height: 48 }, pages: 1, placeholder: None }
 }
 
 /// The report, after the parent was asked as it wants to be.

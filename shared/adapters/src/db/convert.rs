@@ -12,6 +12,7 @@ use shared::domain::file::{ByteFacts, File, FileState, FileVersion, PictureFacts
 use shared::domain::format::SourceFormat;
 use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::lane::Lane;
+use shared::domain::placeholder::Placeholder;
 use shared::domain::preset::RecipeHash;
 use shared::domain::representation::{Content, PageContent, Representation, State};
 use shared::domain::source::{DeclaredFacts, SourceLocation};
@@ -80,6 +81,8 @@ pub(super) struct FileRow {
     width: Option<i64>,
     height: Option<i64>,
     pages: Option<i64>,
+    thumbhash: Option<String>,
+    dominant_color: Option<String>,
     version_created_at: i64,
 }
 
@@ -258,6 +261,16 @@ fn picture_facts(at: &Place, row: &FileRow) -> Result<Option<PictureFacts>, Stor
         format: at.known("format", SourceFormat::from_name(format), format)?,
         dimensions: dimensions(at, row.width, row.height)?,
         pages: at.number("pages", at.set("pages", row.pages)?)?,
+        placeholder: placeholder(at, row)?,
+    }))
+}
+
+fn placeholder(at: &Place, row: &FileRow) -> Result<Option<Placeholder>, StoreError> {
+    let Some(thumbhash) = &row.thumbhash else { return Ok(None) };
+    let dominant_color = at.set("dominant_color", row.dominant_color.as_deref())?;
+    Ok(Some(Placeholder {
+        thumbhash: at.parse("thumbhash", thumbhash)?,
+        dominant_color: at.parse("dominant_color", dominant_color)?,
     }))
 }
 

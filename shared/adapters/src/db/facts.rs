@@ -31,12 +31,18 @@ impl Database {
     }
 
     pub(super) async fn write_picture(&self, version: FileVersionId, picture: PictureFacts) -> Result<(), StoreError> {
-        let sql = Sql::new("UPDATE file_version SET format = $2, width = $3, height = $4, pages = $5 WHERE id = $1")
-            .value(version.get())
-            .value(picture.format.name())
-            .value(i64::from(picture.dimensions.width))
-            .value(i64::from(picture.dimensions.height))
-            .value(i64::from(picture.pages));
+        let sql = Sql::new(
+            "UPDATE file_version
+             SET format = $2, width = $3, height = $4, pages = $5, thumbhash = $6, dominant_color = $7
+             WHERE id = $1",
+        )
+        .value(version.get())
+        .value(picture.format.name())
+        .value(i64::from(picture.dimensions.width))
+        .value(i64::from(picture.dimensions.height))
+        .value(i64::from(picture.pages))
+        .value(picture.placeholder.map(|placeholder| placeholder.thumbhash.to_string()))
+        .value(picture.placeholder.map(|placeholder| placeholder.dominant_color.to_string()));
         if sql.run(&self.connection).await? == 0 { Err(StoreError::NotFound) } else { Ok(()) }
     }
 }

@@ -7,13 +7,13 @@ use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order};
+use super::{DecodedRaster, Order};
 use crate::inspect::{bmp, corrupt, truncated, unsupported};
 use crate::raster::Layout;
 use crate::shrink::RowShrink;
 
 /// Decodes the bitmap; one that is cut in its second half is completed with zeros.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let source = completed(order.source)?;
     let decoder = BmpDecoder::new(Cursor::new(source.as_ref())).map_err(|e| failed(&e))?;
     let stored = order.header.dimensions;
@@ -32,7 +32,7 @@ pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
     let mut shrink = RowShrink::<u8>::new(stored, layout, order.least);
     pixels.chunks_exact(row_length).for_each(|row| shrink.push(row));
     let (raster, covered) = shrink.finish(&[0; 4][..layout.channels()]);
-    Ok(Decoded { raster, covered, profile: None })
+    Ok(DecodedRaster { raster, covered, profile: None })
 }
 
 /// The source, with zeros for what is missing of uncompressed pixels.

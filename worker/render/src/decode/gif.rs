@@ -6,7 +6,7 @@ use gif::{ColorOutput, DecodeOptions, Decoder, Frame, MemoryLimit};
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order, enough_rows};
+use super::{DecodedRaster, Order, enough_rows};
 use crate::inspect::{corrupt, truncated, within};
 use crate::raster::Layout;
 use crate::shrink::RowShrink;
@@ -17,7 +17,7 @@ const PASSES: [(usize, usize); 4] = [(0, 8), (4, 8), (2, 4), (1, 2)];
 type Source<'a> = Decoder<Cursor<&'a [u8]>>;
 
 /// Decodes the first frame.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.set_memory_limit(MemoryLimit::Unlimited); // We allocate the one frame ourselves, within our limits.
@@ -45,7 +45,7 @@ pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
         shrink.push(&row);
     }
     let (raster, covered) = shrink.finish(&[0; 4]);
-    Ok(Decoded { raster, covered, profile: None })
+    Ok(DecodedRaster { raster, covered, profile: None })
 }
 
 /// One line of the frame on its row of the canvas; what lies outside is cut off.

@@ -2,13 +2,13 @@
 
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order, enough_rows, png};
+use super::{DecodedRaster, Order, enough_rows, png};
 use crate::inspect::ico::{self, IcoBitmap, IcoContent};
 use crate::raster::Layout;
 use crate::shrink::RowShrink;
 
 /// Decodes the largest picture.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     match ico::largest(order.source)?.content {
         IcoContent::Png(source) => png::decode(&Order { source, ..*order }),
         IcoContent::Bitmap(bitmap) => decode_bitmap(&bitmap, order),
@@ -16,7 +16,7 @@ pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
 }
 
 /// Rows in the order of the file; the mask follows all of them, and may be cut.
-fn decode_bitmap(bitmap: &IcoBitmap<'_>, order: &Order<'_>) -> Result<Decoded, Failure> {
+fn decode_bitmap(bitmap: &IcoBitmap<'_>, order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let stored = order.header.dimensions;
     let width = stored.width as usize;
     let (stride, mask_stride) = ((width * bitmap.bits).div_ceil(32) * 4, width.div_ceil(32) * 4);
@@ -49,7 +49,7 @@ fn decode_bitmap(bitmap: &IcoBitmap<'_>, order: &Order<'_>) -> Result<Decoded, F
     }
     enough_rows(shrink.rows(), stored.height, None)?;
     let (raster, covered) = shrink.finish(&[0; 4]);
-    Ok(Decoded { raster, covered, profile: bitmap.profile.map(<[u8]>::to_vec) })
+    Ok(DecodedRaster { raster, covered, profile: bitmap.profile.map(<[u8]>::to_vec) })
 }
 
 /// Red, green, blue and the fourth byte of one pixel; an index beyond the palette is black.

@@ -3,14 +3,14 @@
 use jxl_oxide::{JxlImage, PixelFormat, Render};
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order};
+use super::{DecodedRaster, Order};
 use crate::geometry::Area;
 use crate::inspect::{corrupt, jxl, truncated, unsupported};
 use crate::raster::{Layout, Raster};
 use crate::shrink::{RowShrink, Sample};
 
 /// Decodes the first frame; a cut one is refused, because its passes are spread over the file and not its rows.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let stored = order.header.dimensions;
     let (mut image, taken) = jxl::open_for(order.source, stored.area_pixels())?;
     let layout = match image.pixel_format() {
@@ -28,7 +28,7 @@ pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
     let render = image.render_frame(0).map_err(|e| failed(&*e))?;
     let (raster, covered) =
         if bits(&image) > 8 { rows::<u16>(&render, order, layout)? } else { rows::<u8>(&render, order, layout)? };
-    Ok(Decoded { raster, covered, profile: Some(image.rendered_icc()) })
+    Ok(DecodedRaster { raster, covered, profile: Some(image.rendered_icc()) })
 }
 
 fn bits(image: &JxlImage) -> u32 {

@@ -2,6 +2,7 @@
 
 mod bmp;
 mod gif;
+mod heif;
 mod ico;
 pub(crate) mod jpeg;
 mod jxl;
@@ -10,6 +11,7 @@ mod pnm;
 mod psd;
 mod qoi;
 mod raw;
+pub(crate) mod svg;
 mod tga;
 mod tiff;
 mod webp;
@@ -22,6 +24,7 @@ use shared::domain::limits::Limits;
 use crate::fence::fenced;
 use crate::geometry::Area;
 use crate::inspect::{PageHeader, truncated};
+use crate::planes::Planes;
 use crate::raster::Raster;
 
 /// What a decoder is asked for.
@@ -39,9 +42,18 @@ pub(crate) struct Order<'a> {
     pub(crate) limits: &'a Limits,
 }
 
-/// What a decoder hands over: pixels as stored (not turned yet), in the source's own colours.
+/// What a decoder hands over.
 #[derive(Debug)]
-pub(crate) struct Decoded {
+pub(crate) enum Decoded {
+    /// Any kind of pixels.
+    Raster(DecodedRaster),
+    /// Luma and chroma apart, in sRGB's YCbCr.
+    Planes(Planes),
+}
+
+/// Pixels as stored (not turned yet), in the source's own colours.
+#[derive(Debug)]
+pub(crate) struct DecodedRaster {
     /// At least as large as ordered.
     pub(crate) raster: Raster,
     /// The part of the raster that the page covers: shrinking may leave the last column and row covered in part.
@@ -50,9 +62,24 @@ pub(crate) struct Decoded {
     pub(crate) profile: Option<Vec<u8>>,
 }
 
-/// Decodes one page. A panic in a codec is a corrupt source.
-pub(crate) fn decode(format: SourceFormat, order: &Order<'_>) -> Result<Decoded, Failure> {
-    fenced(FailureCode::CorruptSource, format.name(), || match format {
+/// Decodes one page; into planes, where the caller can use them and the source has them. A panic in a codec is a corrupt
+/// source.
+pub(crate) fn decode(format: SourceFormat, order: &Order<'_>, in_planes: bool) -> Result<Decoded, Failure> {
+    fenced(FailureCode::CorruptSource, format.name(), || {
+        let planes = match format {
+            SourceFormat::Jpeg if in_planes => jpeg::planes(order)?,
+            SourceFormat::Raw if in_planes => raw::planes(order)?,
+            _ => None,
+        };
+        match planes {
+            Some(planes) => Ok(Decoded::Planes(planes)),
+            None => Ok(Decoded::Raster(raster(format, order)?)),
+        }
+    })
+}
+
+fn raster(format: SourceFormat, order: &Order<'_>) -> Result<DecodedRaster, Failure> {
+    match format {
         SourceFormat::Jpeg => jpeg::decode(order),
         SourceFormat::Png => png::decode(order),
         SourceFormat::Gif => gif::decode(order),
@@ -66,7 +93,9 @@ pub(crate) fn decode(format: SourceFormat, order: &Order<'_>) -> Result<Decoded,
         SourceFormat::Raw => raw::decode(order),
         SourceFormat::Psd => psd::decode(order),
         SourceFormat::Jxl => jxl::decode(order),
-    })
+        SourceFormat::Avif | SourceFormat::Heic => heif::decode(order),
+        SourceFormat::Svg => svg::decode(order),
+    }
 }
 
 /// A picture that is shown although it is cut needs at least half of its rows, as in browsers; otherwise it fails as

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use png::{BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Reader, Transformations};
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order, enough_rows};
+use super::{DecodedRaster, Order, enough_rows};
 use crate::geometry::Area;
 use crate::inspect::{corrupt, truncated};
 use crate::raster::{Layout, Raster};
@@ -17,7 +17,7 @@ const CHUNK_BYTES_MAX: usize = 32 << 20;
 type Source<'a> = Reader<Cursor<&'a [u8]>>;
 
 /// Decodes the default image; palettes and small depths are expanded.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let row_bytes = order.header.dimensions.width as usize * 8;
     let limits = Limits { bytes: CHUNK_BYTES_MAX + row_bytes * 4 };
     let mut decoder = Decoder::new_with_limits(Cursor::new(order.source), limits);
@@ -41,7 +41,7 @@ pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
         BitDepth::Sixteen => rows::<u16>(&mut reader, order, layout)?,
         BitDepth::One | BitDepth::Two | BitDepth::Four | BitDepth::Eight => rows::<u8>(&mut reader, order, layout)?,
     };
-    Ok(Decoded { raster, covered, profile })
+    Ok(DecodedRaster { raster, covered, profile })
 }
 
 fn rows<T: Sample>(reader: &mut Source<'_>, order: &Order<'_>, layout: Layout) -> Result<(Raster, Area), Failure> {

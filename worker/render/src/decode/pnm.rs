@@ -3,18 +3,18 @@
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order, enough_rows};
+use super::{DecodedRaster, Order, enough_rows};
 use crate::geometry::Area;
 use crate::inspect::pnm::{self, PnmCoding, PnmHeader, Words};
 use crate::raster::Raster;
 use crate::shrink::{RowShrink, Sample};
 
 /// Decodes the first picture of the file; what a cut one does not have is black, or clear where there is opacity.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let header = pnm::header(order.source)?;
     let (raster, covered) =
         if header.most > 255 { rows::<u16>(&header, order.least)? } else { rows::<u8>(&header, order.least)? };
-    Ok(Decoded { raster, covered, profile: None })
+    Ok(DecodedRaster { raster, covered, profile: None })
 }
 
 fn rows<T: Sample>(header: &PnmHeader<'_>, least: Dimensions) -> Result<(Raster, Area), Failure> {

@@ -3,7 +3,7 @@
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order, enough_rows};
+use super::{DecodedRaster, Order, enough_rows};
 use crate::geometry::Area;
 use crate::inspect::psd::{self, PsdHeader, PsdMode};
 use crate::inspect::{truncated, unsupported};
@@ -11,11 +11,11 @@ use crate::raster::Raster;
 use crate::shrink::{RowShrink, Sample};
 
 /// Decodes the flattened picture; the rows that a cut file does not have in every channel are black, or clear.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let header = psd::header(order.source)?;
     let (raster, covered) =
         if header.bits == 16 { rows::<u16>(&header, order.least)? } else { rows::<u8>(&header, order.least)? };
-    Ok(Decoded { raster, covered, profile: header.profile.map(<[u8]>::to_vec) })
+    Ok(DecodedRaster { raster, covered, profile: header.profile.map(<[u8]>::to_vec) })
 }
 
 fn rows<T: Sample>(header: &PsdHeader<'_>, least: Dimensions) -> Result<(Raster, Area), Failure> {

@@ -2,12 +2,12 @@
 
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order, enough_rows};
+use super::{DecodedRaster, Order, enough_rows};
 use crate::inspect::qoi;
 use crate::shrink::RowShrink;
 
 /// Decodes the picture; what a cut file does not have is black, or clear where there is opacity.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let stored = order.header.dimensions;
     let layout = qoi::layout(order.source)?;
     let mut shrink = RowShrink::<u8>::new(stored, layout, order.least);
@@ -23,7 +23,7 @@ pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
     }
     enough_rows(shrink.rows(), stored.height, None)?;
     let (raster, covered) = shrink.finish(&[0; 4][..layout.channels()]);
-    Ok(Decoded { raster, covered, profile: None })
+    Ok(DecodedRaster { raster, covered, profile: None })
 }
 
 type Pixel = [u8; 4];

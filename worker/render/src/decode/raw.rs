@@ -2,10 +2,16 @@
 
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order, jpeg};
+use super::{DecodedRaster, Order, jpeg};
 use crate::inspect::raw;
+use crate::planes::Planes;
 
 /// Decodes the preview.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     jpeg::decode(&Order { source: raw::preview(order.source, order.limits.nesting_max)?.jpeg, ..*order })
+}
+
+/// Decodes the preview into planes, where it has them.
+pub(super) fn planes(order: &Order<'_>) -> Result<Option<Planes>, Failure> {
+    jpeg::planes(&Order { source: raw::preview(order.source, order.limits.nesting_max)?.jpeg, ..*order })
 }

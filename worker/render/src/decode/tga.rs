@@ -2,13 +2,13 @@
 
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order, enough_rows};
+use super::{DecodedRaster, Order, enough_rows};
 use crate::inspect::tga::{self, TgaHeader, TgaPixel};
 use crate::raster::Layout;
 use crate::shrink::RowShrink;
 
 /// Decodes the picture; what a cut file does not have is black, or clear where there is opacity.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let header = tga::header(order.source)?;
     let stored = order.header.dimensions;
     let layout = layout(&header);
@@ -25,7 +25,7 @@ pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
     }
     enough_rows(shrink.rows(), stored.height, None)?;
     let (raster, covered) = shrink.finish(&[0; 4][..layout.channels()]);
-    Ok(Decoded { raster, covered, profile: None })
+    Ok(DecodedRaster { raster, covered, profile: None })
 }
 
 fn layout(header: &TgaHeader<'_>) -> Layout {

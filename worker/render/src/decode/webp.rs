@@ -3,14 +3,14 @@
 use ::webp::{BitstreamFeatures, Decoder};
 use shared::domain::failure::Failure;
 
-use super::{Decoded, Order};
+use super::{DecodedRaster, Order};
 use crate::geometry::Area;
 use crate::inspect::webp::WebpPicture;
 use crate::inspect::{corrupt, truncated, webp};
 use crate::raster::{Layout, Raster, Samples};
 
 /// Decodes the first picture.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let header = webp::header(order.source)?;
     let canvas = order.header.dimensions;
     let file = still(&header.picture).ok_or_else(|| truncated("the WebP ends before its pixels"))?;
@@ -21,7 +21,7 @@ pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
     let layout = if image.is_alpha() { Layout::Rgba } else { Layout::Rgb };
     let raster = Raster { dimensions: own, layout, samples: Samples::Eight(image.to_vec()) };
     let raster = if own == canvas { raster } else { on_canvas(&raster, header.picture.place, order) };
-    Ok(Decoded { raster, covered: Area::whole(canvas), profile: header.profile.map(<[u8]>::to_vec) })
+    Ok(DecodedRaster { raster, covered: Area::whole(canvas), profile: header.profile.map(<[u8]>::to_vec) })
 }
 
 /// The first picture as a file of its own, so that libwebp neither sees nor composes the rest of an animation.

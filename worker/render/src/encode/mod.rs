@@ -8,6 +8,7 @@ use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::format::OutputFormat;
 use shared::domain::preset::Preset;
 
+use crate::planes::Planes;
 use crate::raster::{Raster, Samples};
 
 /// The file.
@@ -20,6 +21,11 @@ pub(crate) fn encode(raster: &Raster, preset: &Preset) -> Result<Vec<u8>, Failur
         OutputFormat::Png => png::encode(raster, samples),
         OutputFormat::Webp => webp::encode(raster, samples, preset),
     }
+}
+
+/// The JPEG of planes.
+pub(crate) fn encode_planes(planes: &Planes, preset: &Preset) -> Result<Vec<u8>, Failure> {
+    jpeg::encode_planes(planes, preset)
 }
 
 fn failed(format: &str, problem: &dyn std::fmt::Display) -> Failure {

@@ -18,8 +18,19 @@ pub(crate) struct JpegHeader {
     pub(crate) adobe: bool,
     /// Whether the picture is refined over many scans.
     pub(crate) progressive: bool,
+    /// How much finer luma is than chroma; `None` for anything but one luma and two chromas in a usual sampling.
+    pub(crate) sampling: Option<Sampling>,
     /// The colour profile, put together from its pieces.
     pub(crate) profile: Option<Vec<u8>>,
+}
+
+/// Luma samples for one of chroma.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sampling {
+    /// 1, 2 or 4.
+    pub(crate) across: u32,
+    /// 1 or 2.
+    pub(crate) down: u32,
 }
 
 /// Pieces of a colour profile by their number, of how many.
@@ -64,6 +75,7 @@ pub(crate) fn header(source: &[u8]) -> Result<JpegHeader, Failure> {
         components,
         adobe,
         progressive: marker == 0xc2,
+        sampling: sampling(frame).filter(|_| components == 3),
         profile: joined(pieces),
     })
 }
@@ -72,6 +84,16 @@ pub(crate) fn header(source: &[u8]) -> Result<JpegHeader, Failure> {
 fn frame_facts(frame: &[u8]) -> Option<(u8, (u16, u16), u8)> {
     let bytes = Bytes::big(frame);
     Some((bytes.u8(0)?, (bytes.u16(3)?, bytes.u16(1)?), bytes.u8(5)?))
+}
+
+fn sampling(frame: &[u8]) -> Option<Sampling> {
+    let factors = |component: usize| frame.get(7 + component * 3).map(|both| (both >> 4, both & 15));
+    match (factors(0)?, factors(1)?, factors(2)?) {
+        ((across @ (1 | 2 | 4), down @ (1 | 2)), (1, 1), (1, 1)) => {
+            Some(Sampling { across: across.into(), down: down.into() })
+        }
+        _ => None,
+    }
 }
 
 fn profile_piece(payload: &[u8]) -> Option<(u8, u8, &[u8])> {

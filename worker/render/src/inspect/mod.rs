@@ -2,6 +2,7 @@
 
 pub(crate) mod bmp;
 pub(crate) mod gif;
+pub(crate) mod heif;
 pub(crate) mod ico;
 pub(crate) mod jpeg;
 pub(crate) mod jxl;
@@ -11,6 +12,7 @@ pub(crate) mod psd;
 pub(crate) mod qoi;
 pub(crate) mod raw;
 pub(crate) mod reader;
+pub(crate) mod svg;
 pub(crate) mod tga;
 pub(crate) mod tiff;
 pub(crate) mod webp;
@@ -50,7 +52,8 @@ pub fn inspect(source: &[u8], format: SourceFormat, limits: &Limits) -> Result<P
     }
     let header = page_header(source, format, 0, limits)?;
     let pages = if format == SourceFormat::Tiff { tiff::page_count(source) } else { 1 };
-    Ok(Picture { format, dimensions: header.orientation.applied(header.dimensions), pages })
+    let dimensions = header.orientation.applied(header.dimensions);
+    Ok(Picture { format, dimensions, pages, placeholder: None })
 }
 
 /// The header of one page, within the limits.
@@ -73,6 +76,8 @@ pub(crate) fn page_header(
         SourceFormat::Raw => raw::preview(source, limits.nesting_max)?.page,
         SourceFormat::Psd => psd::header(source)?.page,
         SourceFormat::Jxl => jxl::header(source)?,
+        SourceFormat::Avif | SourceFormat::Heic => heif::header(source)?,
+        SourceFormat::Svg => svg::header(source)?,
         SourceFormat::Tiff => tiff::page(source, page)?.header(),
     };
     within(header.dimensions, limits)?;

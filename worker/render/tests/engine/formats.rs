@@ -338,3 +338,18 @@ fn a_cut_or_damaged_jpeg_xl_ends() {
     let cut = render(&source[..source.len() - 2], &[exact()]).unwrap_err();
     assert_eq!(cut.code, FailureCode::Truncated, "{cut}");
 }
+
+#[test]
+fn every_sample_shows_its_quarters() {
+    for format in SourceFormat::ALL {
+        let source = ::render::sample(format);
+        assert_eq!(sniff(source), Some(format));
+        let shown = picture(source, exact());
+        assert_eq!(shown.dimensions(), (32, 24), "{format:?}");
+        let corners = [(6, 5, [230, 30, 30]), (25, 5, [30, 30, 230]), (6, 18, [30, 200, 30]), (25, 18, [240, 230, 20])];
+        for (x, y, expected) in corners {
+            let pixel = shown.get_pixel(x, y).0;
+            assert!(near(&pixel[..3], &expected, 14), "{format:?} at {x},{y}: {pixel:?}");
+        }
+    }
+}

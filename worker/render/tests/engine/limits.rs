@@ -108,7 +108,10 @@ fn steps_come_in_their_order() {
     let presets = [crate::common::preset("jpg_320x320")];
     let limits = LimitsTable::same(limits());
     render::render(&source, &Request { presets: &presets, limits: &limits }, &mut steps).unwrap();
-    assert_eq!(steps.0, [Step::Inspect, Step::Decode, Step::Reduce, Step::Colour, Step::Encode, Step::Done]);
+    assert_eq!(
+        steps.0,
+        [Step::Inspect, Step::Decode, Step::Reduce, Step::Colour, Step::Encode, Step::Placeholder, Step::Done]
+    );
 }
 
 /// Lets nothing in, and remembers what was asked.

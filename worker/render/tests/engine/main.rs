@@ -12,4 +12,5 @@ mod orientation;
 mod pages;
 mod privacy;
 mod size;
+mod svg;
 mod transparency;

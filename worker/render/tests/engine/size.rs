@@ -74,3 +74,26 @@ fn shortcuts_cost_nothing_visible() {
         }
     }
 }
+
+/// From JPEG to JPEG in planes, at whole size and shrunk in the codec, against the same by way of RGB.
+#[test]
+fn planes_look_like_rgb() {
+    let enlarged = file(detailed(2301, 1501), ImageFormat::Jpeg);
+    let half_chroma =
+        render(&enlarged, &[preset("jpg_1024x1024")]).unwrap().renderings.remove(0).result.unwrap().remove(0);
+    assert_eq!((half_chroma.dimensions.width, half_chroma.dimensions.height), (1024, 668));
+    for source in [enlarged, half_chroma.bytes] {
+        for jpeg in eager() {
+            let png = Preset { format: OutputFormat::Png, ..jpeg.clone() };
+            let jpeg = Preset { quality: 100, ..jpeg };
+            let (shown, reference) = (picture(&source, jpeg.clone()), picture(&source, png));
+            let light = |pixel: &image::Rgba<u8>| {
+                let [r, g, b, _] = pixel.0.map(f64::from);
+                0.299 * r + 0.587 * g + 0.114 * b
+            };
+            let differences = shown.pixels().zip(reference.pixels()).map(|(a, b)| (light(a) - light(b)).abs());
+            let mean = differences.sum::<f64>() / f64::from(shown.width() * shown.height());
+            assert!(mean < 2.0, "{}: {mean:.2} of 255 away from the way by RGB", jpeg.name);
+        }
+    }
+}

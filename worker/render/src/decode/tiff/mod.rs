@@ -16,17 +16,17 @@ use shared::domain::failure::{Failure, FailureCode};
 
 use self::light::Light;
 use self::numbers::Number;
-use super::{Decoded, Order, enough_rows};
+use super::{DecodedRaster, Order, enough_rows};
 use crate::geometry::Area;
 use crate::inspect::tiff::{self, TiffPage};
 use crate::raster::Raster;
 use crate::shrink::RowShrink;
 
 /// Decodes one page.
-pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
+pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let page = tiff::page(order.source, order.page)?;
     let (raster, covered) = if page.bits <= 8 { bands::<u8>(&page, order)? } else { bands::<u16>(&page, order)? };
-    Ok(Decoded { raster, covered, profile: page.profile.map(<[u8]>::to_vec) })
+    Ok(DecodedRaster { raster, covered, profile: page.profile.map(<[u8]>::to_vec) })
 }
 
 /// From the top, one row of strips or tiles after the other.

@@ -1,0 +1,78 @@
+//! JPEG to luma and chroma planes: nothing is converted to RGB, and chroma is not enlarged to the size of luma.
+
+use std::cell::Cell;
+
+use mozjpeg::ColorSpace;
+use shared::domain::dimensions::Dimensions;
+use shared::domain::failure::Failure;
+
+use super::rows::{failed, opened, rows};
+use super::{check_scans, eighths};
+use crate::colour::is_converted;
+use crate::decode::Order;
+use crate::geometry::Area;
+use crate::inspect::jpeg::{self, JpegHeader, Sampling};
+use crate::planes::{Plane, Planes};
+use crate::raster::Layout;
+
+/// Samples each way of a block.
+const BLOCK: u32 = 8;
+
+/// The planes at the coarsest sufficient scale; `None` for a JPEG that must become RGB first, because it is something else
+/// than YCbCr in sRGB's meaning, or is cut.
+pub(in crate::decode) fn planes(order: &Order<'_>) -> Result<Option<Planes>, Failure> {
+    let header = jpeg::header(order.source)?;
+    let Some(sampling) = header.sampling else { return Ok(None) };
+    if header.profile.as_deref().is_some_and(|profile| is_converted(profile, Layout::Rgb)) {
+        return Ok(None);
+    }
+    check_scans(order.source, &header)?;
+    match eighths(order.header.dimensions, order.least) {
+        8 => whole(order.source, &header, sampling),
+        eighths => scaled(order.source, &header, eighths).map(Some),
+    }
+}
+
+/// Every sample as it is in the file.
+fn whole(source: &[u8], header: &JpegHeader, sampling: Sampling) -> Result<Option<Planes>, Failure> {
+    let ended = Cell::new(false);
+    let decompress = opened(source, header, &ended)?;
+    if decompress.color_space() != ColorSpace::JCS_YCbCr {
+        return Ok(None);
+    }
+    let dimensions = header.page.dimensions;
+    let (across, down) = (sampling.across, sampling.down);
+    let parts = [(1, 1), (across, down), (across, down)];
+    let blocks = |side: u32, by: u32| side.div_ceil(by * BLOCK) * BLOCK;
+    let sizes = parts.map(|(across, down)| (blocks(dimensions.width, across), blocks(dimensions.height, down)));
+    // The decoder appends whole rows of blocks, of which the last may be more than the plane needs.
+    let mut samples = sizes.map(|(width, height)| Vec::with_capacity((width * (height + BLOCK)) as usize));
+    let [luma, blue, red] = &mut samples;
+    decompress.raw().map_err(failed)?.read_raw_data(&mut [luma, blue, red]);
+    if ended.get() {
+        return Ok(None);
+    }
+    let plane = |samples: Vec<u8>, index: usize| {
+        let (width, (across, down)) = (sizes[index].0, parts[index]);
+        let size = Dimensions { width, height: (samples.len() / width as usize) as u32 };
+        let covered = Area::whole(dimensions).scaled(1.0 / f64::from(across), 1.0 / f64::from(down));
+        Plane::new(size, samples, covered)
+    };
+    let [luma, blue, red] = samples;
+    Ok(Some(Planes { dimensions, planes: [plane(luma, 0), plane(blue, 1), plane(red, 2)] }))
+}
+
+/// Shrunk inside the inverse transform, which gives all three planes the same size.
+fn scaled(source: &[u8], header: &JpegHeader, eighths: u8) -> Result<Planes, Failure> {
+    let dimensions = header.page.dimensions;
+    let area = dimensions.area_pixels() as usize * usize::from(eighths) * usize::from(eighths) / 64;
+    let mut samples =
+        [(); 3].map(|()| Vec::with_capacity(area + dimensions.width as usize + dimensions.height as usize));
+    let size = rows(source, header, eighths, ColorSpace::JCS_YCbCr, &mut |row| {
+        let pixels = row.as_chunks::<3>().0;
+        samples.iter_mut().enumerate().for_each(|(index, plane)| plane.extend(pixels.iter().map(|pixel| pixel[index])));
+    })?;
+    let scale = f64::from(eighths) / 8.0;
+    let covered = Area::whole(dimensions).scaled(scale, scale);
+    Ok(Planes { dimensions, planes: samples.map(|samples| Plane::new(size, samples, covered)) })
+}

@@ -1,0 +1,135 @@
+//! Luma and chroma apart, as JPEG keeps them: from one JPEG to another, colours are neither converted nor enlarged.
+
+use fast_image_resize::Resizer;
+use shared::domain::dimensions::Dimensions;
+use shared::domain::failure::Failure;
+use shared::domain::format::OutputFormat;
+use shared::domain::preset::{Preset, Subsampling};
+
+use crate::geometry::Area;
+use crate::orient::{Orientation, orient};
+use crate::raster::{Layout, Raster, Samples};
+use crate::resize::resized;
+
+/// One component.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Plane {
+    /// A grey picture of 8 bits.
+    pub(crate) raster: Raster,
+    /// The part of it that shows the picture: decoders fill up to whole blocks.
+    pub(crate) covered: Area,
+}
+
+impl Plane {
+    /// Of samples that show the picture only in this part.
+    pub(crate) fn new(dimensions: Dimensions, samples: Vec<u8>, covered: Area) -> Self {
+        Self { raster: Raster { dimensions, layout: Layout::Gray, samples: Samples::Eight(samples) }, covered }
+    }
+
+    /// The samples, row by row.
+    pub(crate) fn samples(&self) -> &[u8] {
+        match &self.raster.samples {
+            Samples::Eight(samples) => samples,
+            // `new` is the only way to make one.
+            Samples::Sixteen(_) => &[],
+        }
+    }
+
+    fn resized(&self, resizer: &mut Resizer, part: Area, dimensions: Dimensions) -> Result<Self, Failure> {
+        let area = part.scaled(self.covered.width, self.covered.height).inside(self.raster.dimensions);
+        let raster = resized(resizer, &self.raster, area, dimensions)?;
+        Ok(Self { raster, covered: Area::whole(dimensions) })
+    }
+}
+
+/// A picture in JFIF's YCbCr. Every plane shows all of it, with as many samples as it has.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Planes {
+    /// Of the picture.
+    pub(crate) dimensions: Dimensions,
+    /// Luma, blue chroma, red chroma.
+    pub(crate) planes: [Plane; 3],
+}
+
+impl Planes {
+    /// Whether a preset's file can be written from planes.
+    pub(crate) fn suit(preset: &Preset) -> bool {
+        preset.format == OutputFormat::Jpg && preset.subsampling == Subsampling::Quarter
+    }
+
+    /// A part of the picture (in its pixels), with half as many chroma samples each way, as 4:2:0 has.
+    pub(crate) fn resized(&self, resizer: &mut Resizer, area: Area, dimensions: Dimensions) -> Result<Self, Failure> {
+        let part = area.scaled(1.0 / f64::from(self.dimensions.width), 1.0 / f64::from(self.dimensions.height));
+        let half = Dimensions { width: dimensions.width.div_ceil(2), height: dimensions.height.div_ceil(2) };
+        let [luma, blue, red] = &self.planes;
+        let planes = [
+            luma.resized(resizer, part, dimensions)?,
+            blue.resized(resizer, part, half)?,
+            red.resized(resizer, part, half)?,
+        ];
+        Ok(Self { dimensions, planes })
+    }
+
+    /// Upright. The planes must show nothing but the picture.
+    pub(crate) fn oriented(self, orientation: Orientation) -> Self {
+        let dimensions = orientation.applied(self.dimensions);
+        let turned = |plane: Plane| {
+            let raster = orient(plane.raster, orientation);
+            Plane { covered: Area::whole(raster.dimensions), raster }
+        };
+        Self { dimensions, planes: self.planes.map(turned) }
+    }
+
+    /// Red, green, blue and full opacity of every pixel; chroma is not smoothed, which is enough for a placeholder.
+    pub(crate) fn pixels(&self) -> Vec<[u8; 4]> {
+        let [luma, blue, red] = &self.planes;
+        let chroma = blue.raster.dimensions;
+        let (width, height) = (self.dimensions.width, self.dimensions.height);
+        let place = |x: u32, y: u32| {
+            let row = u64::from(y) * u64::from(chroma.height) / u64::from(height);
+            let column = u64::from(x) * u64::from(chroma.width) / u64::from(width);
+            (row * u64::from(chroma.width) + column) as usize
+        };
+        let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let lit = luma.samples().iter().zip(places);
+        lit.map(|(luma, (x, y))| rgb(*luma, blue.samples()[place(x, y)], red.samples()[place(x, y)])).collect()
+    }
+}
+
+/// By JFIF's equations.
+fn rgb(luma: u8, blue: u8, red: u8) -> [u8; 4] {
+    let (luma, blue, red) = (f32::from(luma), f32::from(blue) - 128.0, f32::from(red) - 128.0);
+    // A cast from a float saturates.
+    let light = |value: f32| value.round() as u8;
+    [light(luma + 1.402 * red), light(luma - 0.344_136 * blue - 0.714_136 * red), light(luma + 1.772 * blue), u8::MAX]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plane(dimensions: Dimensions, covered: Area, value: impl Fn(u32, u32) -> u8) -> Plane {
+        let places = (0..dimensions.height).flat_map(|y| (0..dimensions.width).map(move |x| (x, y)));
+        Plane::new(dimensions, places.map(|(x, y)| value(x, y)).collect(), covered)
+    }
+
+    #[test]
+    fn what_fills_blocks_up_is_not_shown() {
+        let size = |width, height| Dimensions { width, height };
+        let part = |width, height| Area { left: 0.0, top: 0.0, width, height };
+        let luma = plane(size(24, 16), part(20.0, 12.0), |x, y| if x < 20 && y < 12 { 100 } else { 255 });
+        let chroma = || plane(size(16, 8), part(10.0, 6.0), |x, y| if x < 10 && y < 6 { 50 } else { 255 });
+        let planes = Planes { dimensions: size(20, 12), planes: [luma, chroma(), chroma()] };
+        let small = planes.resized(&mut Resizer::new(), Area::whole(size(20, 12)), size(5, 3)).unwrap();
+        assert_eq!(small.planes[0].samples(), [100; 15]);
+        assert_eq!(small.planes[1].raster.dimensions, size(3, 2));
+        assert_eq!(small.planes[2].samples(), [50; 6]);
+    }
+
+    #[test]
+    fn colours_are_those_of_jfif() {
+        assert_eq!(rgb(76, 85, 255), [254, 0, 0, 255]);
+        assert_eq!(rgb(150, 44, 21), [0, 255, 1, 255]);
+        assert_eq!(rgb(77, 128, 128), [77, 77, 77, 255]);
+    }
+}
