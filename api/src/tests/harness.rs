@@ -99,6 +99,7 @@ impl TestApi {
         let auth = crate::auth::Config { mode: setup.mode, token: TOKEN.to_owned() };
         let router = router(Deps {
             store: Arc::new(store.clone()),
+            files: Arc::new(store.clone()),
             blobs: (setup.blobs)(Arc::clone(&blobs)),
             queue: (setup.queue)(Arc::clone(&queue)),
             presets: Arc::new(PresetTable::built_in()),

@@ -4,7 +4,7 @@ use super::fields::cut;
 use super::identity;
 use super::refusal::Refusal;
 use super::wire::{Text, UploadEvent};
-use crate::domain::file::{NewFileVersion, VersionOrder, normal_sequence};
+use crate::domain::file::{Condition, NewFileVersion, VersionOrder, normal_sequence};
 use crate::domain::format::SourceFormat;
 use crate::domain::lane::Lane;
 use crate::domain::plan;
@@ -54,6 +54,7 @@ pub(super) fn new_file_version(
         bytes: None,
         lane: event.lane.map_or(Lane::Normal, |lane| lane.0),
         wanted: plan::eager(presets, format),
+        condition: Condition::Always,
     })
 }
 
