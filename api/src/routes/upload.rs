@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use shared::domain::blob_key::BlobKey;
-use shared::domain::file::{ByteFacts, Condition, NewFileVersion, VersionIdentity, VersionOrder};
+use shared::domain::file::{ByteFacts, Condition, NewAccess, NewFileVersion, VersionIdentity, VersionOrder};
 use shared::domain::format::SourceFormat;
 use shared::domain::ids::FileId;
 use shared::domain::lane::Lane;
@@ -101,7 +101,7 @@ fn new_file_version(app: &App, key: BlobKey, received: &Received) -> NewFileVers
         order: VersionOrder::default(),
         name: name.clone(),
         parent: parent.clone(),
-        access: None,
+        access: NewAccess::Default(None),
         source: SourceLocation::Uploaded(key),
         declared: DeclaredFacts {
             size: Some(spooled.length_bytes),

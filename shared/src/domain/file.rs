@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::dimensions::Dimensions;
 use super::format::SourceFormat;
 use super::ids::{FileId, FileVersionId, Sha256Digest, Tenant};
 use super::lane::Lane;
 use super::preset::{PresetName, RecipeHash};
 use super::representation::Representation;
-use super::source::{Access, DeclaredFacts, SourceLocation};
+use super::source::{DeclaredFacts, SourceLocation};
 
 /// A moment of the database's clock, in milliseconds since 1970-01-01T00:00:00Z.
 pub type UnixMillis = i64;
@@ -172,6 +173,25 @@ pub struct Wanted {
     pub recipe: RecipeHash,
 }
 
+/// Who may see a file, as far as whoever brings a version of it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewAccess {
+    /// These: they replace what the file has, unless that was said later.
+    Declared(Access),
+    /// Nothing: a file that is there keeps what it has, a new one gets this; `None`: operators only.
+    Default(Option<Access>),
+}
+
+impl NewAccess {
+    /// What a new file gets.
+    pub fn of_new_file(&self) -> Option<&Access> {
+        match self {
+            Self::Declared(access) => Some(access),
+            Self::Default(access) => access.as_ref(),
+        }
+    }
+}
+
 /// Everything that intake knows of a new file version; the store makes rows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFileVersion {
@@ -187,8 +207,8 @@ pub struct NewFileVersion {
     pub name: String,
     /// Folder id or issue key.
     pub parent: Option<String>,
-    /// Who may see it; `None`: operators only.
-    pub access: Option<Access>,
+    /// Who may see the file.
+    pub access: NewAccess,
     /// Where the bytes are.
     pub source: SourceLocation,
     /// What the producer says of them.

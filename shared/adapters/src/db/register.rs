@@ -1,7 +1,8 @@
 //! Registration: rows of a new file version, all or none, and which version is current.
 
 use sea_orm::{DatabaseTransaction, FromQueryResult, Value};
-use shared::domain::file::{Condition, NewFileVersion, VersionOrder, Wanted, folded_name};
+use shared::domain::access::Access;
+use shared::domain::file::{Condition, NewAccess, NewFileVersion, VersionOrder, Wanted, folded_name};
 use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
 use shared::domain::source::SourceLocation;
@@ -125,7 +126,7 @@ pub(super) fn lock_file(new: &NewFileVersion) -> Result<Sql, StoreError> {
     .value(text(&new.file_identity))
     .value(text(&new.name))
     .value(new.parent.as_deref().map(text))
-    .value(access_json(new)?)
+    .value(new.access.of_new_file().map(access_json).transpose()?)
     .value(text(&folded_name(&new.name)))
     .value(i64::from(new.condition == Condition::NewName)))
 }
@@ -173,9 +174,15 @@ pub(super) fn order_of(version: i64) -> Sql {
 
 /// Shows the new version. What the producer said of the file with it is what holds now.
 fn make_current(file: &LockedFile, version: i64, new: &NewFileVersion) -> Result<Sql, StoreError> {
+    let declared = match &new.access {
+        // Of a file that was purged nothing is left, so it begins anew.
+        access if file.current_version_id.is_none() => access.of_new_file(),
+        NewAccess::Declared(access) => Some(access),
+        NewAccess::Default(_) => None,
+    };
     Ok(Sql::new(
         "UPDATE file
-         SET current_version_id = $2, name = $3, parent = $4, access = $5, folded_name = $6,
+         SET current_version_id = $2, name = $3, parent = $4, access = coalesce($5, access), folded_name = $6,
              revision = CASE WHEN current_version_id IS NULL AND trashed_at IS NULL THEN 0 ELSE revision + 1 END,
              generation = CASE WHEN current_version_id IS NULL THEN 0 ELSE generation + 1 END,
              modified_at = (SELECT created_at FROM file_version WHERE file_version.id = $2)
@@ -185,7 +192,7 @@ fn make_current(file: &LockedFile, version: i64, new: &NewFileVersion) -> Result
     .value(version)
     .value(text(&new.name))
     .value(new.parent.as_deref().map(text))
-    .value(access_json(new)?)
+    .value(declared.map(access_json).transpose()?)
     .value(text(&folded_name(&new.name))))
 }
 
@@ -205,6 +212,6 @@ pub(super) fn insert_representations(version: FileVersionId, wanted: &[Wanted], 
     .rows("wanted", rows)
 }
 
-fn access_json(new: &NewFileVersion) -> Result<Option<String>, StoreError> {
-    new.access.as_ref().map(serde_json::to_string).transpose().map_err(|error| StoreError::Away(Box::new(error)))
+fn access_json(access: &Access) -> Result<String, StoreError> {
+    serde_json::to_string(access).map_err(|error| StoreError::Away(Box::new(error)))
 }
