@@ -20,14 +20,15 @@ lint: ## format, lints and documentation, warnings as errors
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/test-servers .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/test-servers scripts/test-clients .ci/run; fi
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; fi
 
 fmt: ## format everything
 	cargo fmt --all
 
-# Everything is built before the servers start; the release is what the test of the demo runs.
+# Everything is built, and the clients of the contract tests are installed, before the servers start; the release is what the test of the demo runs.
 test: build ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some of it)
+	scripts/test-clients
 ifeq ($(NEXTEST),yes)
 	cargo nextest run $(CARGO_FLAGS) --no-run
 	cargo test $(CARGO_FLAGS) --doc --quiet

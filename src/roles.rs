@@ -138,6 +138,8 @@ impl Running {
             config: Arc::new(config.api.clone()),
             auth: api::auth::Auth::new(&config.auth),
             links: api::Links::new(&config.api.public_url, address),
+            signer: api::Signer::new(config.signing_secret()),
+            sources: platform.sources.clone(),
             exposition,
         };
         tracing::info!(listener = "api", %address, "the API listens");

@@ -124,6 +124,11 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
         linger_unread(&parts.headers, body.into_data_stream());
         return refusal.into_response();
     }
+    if let Err(exceeded) = guard.count(&request) {
+        let (parts, body) = request.into_parts();
+        linger_unread(&parts.headers, body.into_data_stream());
+        return exceeded.into_response();
+    }
     match tokio::time::timeout(guard.time_max(), next.run(request)).await {
         Ok(response) => response,
         Err(_) => guard.too_late().into_response(),

@@ -5,7 +5,8 @@
 //!
 //! - [`config`] and [`auth`]: sections `[api]` and `[auth]`; the one decision who may pass.
 //! - `router`: every route with its access on one screen; `routes`: one file each.
-//! - `upload`: multipart, names and the spool; `content`: ranges, caching and dispositions.
+//! - `upload`: multipart, names, the spool and registration; `content`: conditions, ranges, names and signed URLs.
+//! - `cors` and `rate`: browsers of other origins, and how much one principal may ask.
 //! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
 //! - `observe` and `serve`: what happens around every request and connection.
@@ -13,7 +14,7 @@
 use std::sync::Arc;
 
 use shared::domain::preset::PresetTable;
-use shared::ports::blob_store::BlobStore;
+use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::WorkQueue;
@@ -22,12 +23,14 @@ mod asking;
 pub mod auth;
 pub mod config;
 mod content;
+mod cors;
 mod error;
 mod extract;
 mod links;
 mod observe;
 pub mod ops;
 mod pace;
+mod rate;
 mod router;
 mod routes;
 mod serve;
@@ -37,6 +40,7 @@ mod upload;
 mod wire;
 
 pub use config::Config;
+pub use content::signature::Signer;
 pub use links::Links;
 pub use ops::{Check, Exposition, Ops, ops_router};
 pub use router::router;
@@ -50,6 +54,8 @@ pub struct Deps {
     pub files: Arc<dyn FileStore>,
     /// Sources of uploads and bytes of representations.
     pub blobs: Arc<dyn BlobStore>,
+    /// Sources, wherever they lie, for whoever downloads a file.
+    pub sources: Arc<dyn SourceStore>,
     /// Where wakes go.
     pub queue: Arc<dyn WorkQueue>,
     /// What can be asked for.
@@ -60,6 +66,8 @@ pub struct Deps {
     pub auth: auth::Auth,
     /// Where clients reach this process.
     pub links: Links,
+    /// Signs URLs that need no credentials.
+    pub signer: Signer,
     /// The metrics of this process, when they are to be on this listener too.
     pub exposition: Option<Exposition>,
 }
@@ -68,4 +76,6 @@ pub struct Deps {
 struct App {
     deps: Deps,
     pace: pace::Pace,
+    requests: rate::Limiter,
+    uploads: rate::Limiter,
 }

@@ -1,16 +1,18 @@
 //! Every route on one screen, with who may use it and how long it may take.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
+use http::Method;
 
 use crate::auth::Access::{self, Operator, Public};
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
-use crate::{App, Deps, auth, observe, pace, routes};
+use crate::{App, Deps, auth, cors, observe, pace, rate, routes};
 
 /// One line of the table.
 struct Route {
@@ -47,6 +49,21 @@ impl Guard {
         })
     }
 
+    /// Counts a request against the limits of whoever makes it. What is public, or open to everybody on this host, is not
+    /// counted.
+    pub(crate) fn count(&self, request: &Request) -> Result<(), ApiError> {
+        let (App { deps, requests, uploads, .. }, headers) = (&*self.app, request.headers());
+        if self.access == Public || matches!(deps.auth, auth::Auth::Open) {
+            return Ok(());
+        }
+        let now = Instant::now();
+        requests.take(requests.principal(headers), now).map_err(ApiError::RateLimited)?;
+        if request.method() == Method::POST && matches!(self.time, Time::Upload) {
+            uploads.take(uploads.principal(headers), now).map_err(ApiError::RateLimited)?;
+        }
+        Ok(())
+    }
+
     /// Whose fault it is when it takes longer.
     pub(crate) fn too_late(&self) -> ApiError {
         match self.time {
@@ -58,17 +75,40 @@ impl Guard {
 
 fn table(ops: &Arc<Ops>) -> Vec<Route> {
     let read = |path, access, methods| Route { path, access, methods, time: Time::Request };
-    let upload = |path| Route { path, access: Operator, methods: post(routes::upload::post), time: Time::Upload };
+    let upload = |path, methods| Route { path, access: Operator, methods, time: Time::Upload };
+    let new_file = || post(routes::upload::post).options(routes::preflight::new_file);
+    let new_version = || post(routes::upload::post_version).options(routes::preflight::new_version);
     let mut table = vec![
         // Box.
-        upload("/2.0/files/content"),
-        upload("/api/2.0/files/content"),
-        read("/2.0/files/{file}", Operator, get(routes::file::get)),
+        upload("/2.0/files/content", new_file()),
+        upload("/api/2.0/files/content", new_file()),
+        upload("/2.0/files/{file}/content", new_version().get(routes::download::get)),
+        upload("/api/2.0/files/{file}/content", new_version().get(routes::download::get)),
+        read(
+            "/2.0/files/{file}",
+            Operator,
+            get(routes::file::get).put(routes::file::put).delete(routes::file::delete).post(routes::trash::restore),
+        ),
+        read("/2.0/files/{file}/trash", Operator, get(routes::trash::get).delete(routes::trash::delete)),
+        read("/2.0/files/{file}/thumbnail.png", Operator, get(routes::thumbnail::png)),
+        read("/2.0/files/{file}/thumbnail.jpg", Operator, get(routes::thumbnail::jpg)),
+        read("/2.0/files/{file}/versions", Operator, get(routes::versions::list)),
+        read("/2.0/files/{file}/versions/current", Operator, post(routes::versions::promote)),
+        read(
+            "/2.0/files/{file}/versions/{version}",
+            Operator,
+            get(routes::versions::get).put(routes::versions::put).delete(routes::versions::delete),
+        ),
+        read("/2.0/folders/{folder}", Operator, get(routes::folder::get)),
+        read("/2.0/folders/{folder}/items", Operator, get(routes::folder::items)),
+        read("/2.0/users/{user}", Operator, get(routes::user::get)),
         read(REPRESENTATION, Operator, get(routes::representation::get)),
         read(CONTENT, Operator, get(routes::content::get)),
         read(CONTENT_EMPTY_ASSET_PATH, Operator, get(routes::content::get)),
         read(CONTENT_ASSET_PATH, Operator, get(routes::content::get)),
         read("/assets/placeholders/{name}", Public, get(routes::placeholder::get)),
+        // The URL is the right.
+        read("/media/{file}/{version}/{what}", Public, get(routes::media::get)),
         // Our own.
         read("/v1/files", Operator, get(routes::own_files::get)),
         read("/v1/files/{file}", Operator, get(routes::own_file::get)),
@@ -94,14 +134,17 @@ const CONTENT_ASSET_PATH: &str =
 /// The whole API.
 pub fn router(deps: Deps) -> Router {
     let ops = Arc::new(Ops::new(checks(&deps), deps.exposition.clone()));
-    let app = Arc::new(App { deps, pace: pace::Pace::default() });
+    let requests = rate::Limiter::new(deps.config.requests_per_minute);
+    let uploads = rate::Limiter::new(deps.config.uploads_per_minute);
+    let app = Arc::new(App { deps, pace: pace::Pace::default(), requests, uploads });
     let mut router = Router::new();
     for route in table(&ops) {
         let guard = Guard { app: Arc::clone(&app), access: route.access, time: route.time };
         let methods = route.methods.fallback(method_not_allowed).layer(from_fn_with_state(guard, auth::guard));
         router = router.route(route.path, methods);
     }
-    router.fallback(not_found).layer(from_fn(observe::observe)).with_state(app)
+    let cors = from_fn_with_state(Arc::clone(&app), cors::cors);
+    router.fallback(not_found).layer(cors).layer(from_fn(observe::observe)).with_state(app)
 }
 
 fn checks(deps: &Deps) -> Vec<Check> {

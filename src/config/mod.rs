@@ -117,6 +117,11 @@ impl Config {
         PresetTable::new(self.presets.clone()).unwrap_or_else(|_| PresetTable::built_in())
     }
 
+    /// What URLs are signed with: all processes of the API have the same token anyway.
+    pub fn signing_secret(&self) -> &str {
+        if self.api.signing_secret.is_empty() { &self.auth.token } else { &self.api.signing_secret }
+    }
+
     fn check(&self, problems: &mut Vec<Problem>) {
         if let Err(invalid) = PresetTable::new(self.presets.clone()) {
             problems.extend(invalid.into_iter().map(|p| Problem::new("presets", p.preset, p.problem)));

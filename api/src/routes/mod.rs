@@ -2,11 +2,19 @@
 
 pub(crate) mod console;
 pub(crate) mod content;
+pub(crate) mod download;
 pub(crate) mod file;
+pub(crate) mod folder;
+pub(crate) mod media;
 pub(crate) mod own_file;
 pub(crate) mod own_files;
 pub(crate) mod pipeline;
 pub(crate) mod placeholder;
+pub(crate) mod preflight;
 pub(crate) mod presets;
 pub(crate) mod representation;
+pub(crate) mod thumbnail;
+pub(crate) mod trash;
 pub(crate) mod upload;
+pub(crate) mod user;
+pub(crate) mod versions;

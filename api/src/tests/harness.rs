@@ -17,7 +17,7 @@ use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
 use shared::domain::lane::Lane;
 use shared::domain::preset::PresetTable;
 use shared::domain::representation::{Content, Outcome, PageContent};
-use shared::ports::blob_store::{BlobBody, BlobStore};
+use shared::ports::blob_store::{BlobBody, BlobStore, SourceStore};
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, Wake, WorkQueue};
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::auth::{Auth, Mode};
-use crate::{Config, Deps, Links, router, serve};
+use crate::{Config, Deps, Links, Signer, router, serve};
 
 /// How long anything may take here before the test fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -91,7 +91,7 @@ impl TestApi {
         let spool = directory.path().join("spool");
         std::fs::create_dir(&spool).unwrap();
         let store = database(&directory).await;
-        let blobs = blobs(&directory);
+        let (blobs, sources) = blobs(&directory);
         let queue = queue().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -106,6 +106,8 @@ impl TestApi {
             links: Links::new(&config.public_url, address),
             config: Arc::new(config),
             auth: Auth::new(&auth),
+            signer: Signer::new(""),
+            sources,
             exposition: Some(Arc::new(|| "thumbline_build_info 1\n".to_owned())),
         });
         let shutdown = CancellationToken::new();
@@ -232,11 +234,14 @@ async fn queue() -> Arc<dyn WorkQueue> {
     adapters::queue::open(&serde_json::from_value(config).unwrap()).await.unwrap()
 }
 
-fn blobs(directory: &TempDir) -> Arc<dyn BlobStore> {
+fn blobs(directory: &TempDir) -> (Arc<dyn BlobStore>, Arc<dyn SourceStore>) {
     let config = json!({
         "url": format!("file:{}", directory.path().join("blobs").display()), "endpoint": "", "region": "",
         "path_style": true, "access_key_id": "", "secret_access_key": "", "session_token": "", "timeout_seconds": 10,
         "tries_max": 1,
     });
-    adapters::blob::open(&serde_json::from_value(config).unwrap()).unwrap()
+    let config = serde_json::from_value(config).unwrap();
+    let blobs = adapters::blob::open(&config).unwrap();
+    let sources = adapters::blob::open_sources(&[], &config, Arc::clone(&blobs)).unwrap();
+    (blobs, sources)
 }

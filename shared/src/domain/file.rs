@@ -16,6 +16,9 @@ use super::source::{DeclaredFacts, SourceLocation};
 /// A moment of the database's clock, in milliseconds since 1970-01-01T00:00:00Z.
 pub type UnixMillis = i64;
 
+/// The media type of bytes that nobody knows.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
 /// What a source shows, learned in the render child from its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PictureFacts {
@@ -94,6 +97,14 @@ pub struct FileVersion {
 }
 
 impl FileVersion {
+    /// What the bytes are: by content, else as the producer declared, else by the name.
+    pub fn media_type(&self) -> &str {
+        let found = self.picture.map(|picture| picture.format.media_type());
+        let declared = || self.declared.content_type.as_deref().filter(|declared| *declared != UNKNOWN_TYPE);
+        let named = || SourceFormat::declared(&self.name, None).map(SourceFormat::media_type);
+        found.or_else(declared).or_else(named).unwrap_or(UNKNOWN_TYPE)
+    }
+
     /// The format found by content, else the one that the name or the declared type suggests.
     pub fn known_or_declared_format(&self) -> Option<SourceFormat> {
         self.picture

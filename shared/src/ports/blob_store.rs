@@ -49,6 +49,9 @@ pub trait BlobStore: Send + Sync + 'static {
 pub trait SourceStore: Send + Sync + 'static {
     /// The source's bytes as they arrive.
     async fn open(&self, source: &SourceLocation) -> Result<BlobRead, BlobError>;
+
+    /// Some of the source's bytes; `range` must lie within it.
+    async fn open_part(&self, source: &SourceLocation, range: Range<u64>) -> Result<BlobRead, BlobError>;
 }
 
 /// What is put.

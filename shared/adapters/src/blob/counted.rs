@@ -49,6 +49,10 @@ impl<S: SourceStore> SourceStore for Counted<S> {
     async fn open(&self, source: &SourceLocation) -> Result<BlobRead, BlobError> {
         self.0.open(source).await.map(counted_read).inspect_err(count)
     }
+
+    async fn open_part(&self, source: &SourceLocation, range: Range<u64>) -> Result<BlobRead, BlobError> {
+        self.0.open_part(source, range).await.map(counted_read).inspect_err(count)
+    }
 }
 
 fn counted_read(read: BlobRead) -> BlobRead {
