@@ -11,6 +11,7 @@ use serde::Deserialize;
 use shared::config::Problem;
 use shared::domain::limits::Limits;
 use shared::domain::preset::{Preset, PresetTable};
+use shared::domain::source::AllowedBuckets;
 
 pub use mask::masked;
 
@@ -120,6 +121,11 @@ impl Config {
     /// What URLs are signed with: all processes of the API have the same token anyway.
     pub fn signing_secret(&self) -> &str {
         if self.api.signing_secret.is_empty() { &self.auth.token } else { &self.api.signing_secret }
+    }
+
+    /// The buckets that events may name.
+    pub fn allowed_buckets(&self) -> AllowedBuckets {
+        AllowedBuckets::new(self.sources.iter().map(|source| source.allowed(&self.blobs)))
     }
 
     fn check(&self, problems: &mut Vec<Problem>) {

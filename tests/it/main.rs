@@ -12,5 +12,6 @@ mod command_line;
 mod compose;
 mod contract_box;
 mod demo;
+mod notifications;
 mod one_process;
 mod production;

@@ -8,6 +8,7 @@ pub(crate) mod folder;
 pub(crate) mod media;
 pub(crate) mod own_file;
 pub(crate) mod own_files;
+pub(crate) mod parked;
 pub(crate) mod pipeline;
 pub(crate) mod placeholder;
 pub(crate) mod preflight;

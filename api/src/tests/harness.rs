@@ -17,6 +17,7 @@ use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
 use shared::domain::lane::Lane;
 use shared::domain::preset::PresetTable;
 use shared::domain::representation::{Content, Outcome, PageContent};
+use shared::domain::source::{AllowedBucket, AllowedBuckets};
 use shared::ports::blob_store::{BlobBody, BlobStore, SourceStore};
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, Wake, WorkQueue};
@@ -100,9 +101,11 @@ impl TestApi {
         let router = router(Deps {
             store: Arc::new(store.clone()),
             files: Arc::new(store.clone()),
+            parking: Arc::new(store.clone()),
             blobs: (setup.blobs)(Arc::clone(&blobs)),
             queue: (setup.queue)(Arc::clone(&queue)),
             presets: Arc::new(PresetTable::built_in()),
+            buckets: Arc::new(AllowedBuckets::new([("photos".to_owned(), photos())])),
             links: Links::new(&config.public_url, address),
             config: Arc::new(config),
             auth: Auth::new(&auth),
@@ -244,4 +247,9 @@ fn blobs(directory: &TempDir) -> (Arc<dyn BlobStore>, Arc<dyn SourceStore>) {
     let blobs = adapters::blob::open(&config).unwrap();
     let sources = adapters::blob::open_sources(&[], &config, Arc::clone(&blobs)).unwrap();
     (blobs, sources)
+}
+
+/// A bucket that sources come from.
+fn photos() -> AllowedBucket {
+    AllowedBucket { tenant: "acme".parse().unwrap(), default_access: None, own_blobs: None }
 }

@@ -5,6 +5,7 @@ pub(crate) mod contract;
 pub(crate) mod pictures;
 pub(crate) mod process;
 pub(crate) mod servers;
+mod sns;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
