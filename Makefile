@@ -26,7 +26,11 @@ lint: ## format, lints and documentation, warnings as errors
 fmt: ## format everything
 	cargo fmt --all
 
-# Everything is built, and the clients of the contract tests are installed, before the servers start; the release is what the test of the demo runs.
+# Programs that tests drive, each in an environment of its own.
+CLIENTS := $(abspath $(or $(THUMBLINE_TEST_CLIENTS),$(or $(CARGO_TARGET_DIR),target)/clients))
+export THUMBLINE_TEST_CLIENTS := $(CLIENTS)
+
+# Everything is built, and the clients are installed, before the servers start; the release is what the test of the demo runs.
 test: build ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some of it)
 	scripts/test-clients
 ifeq ($(NEXTEST),yes)

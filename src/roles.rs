@@ -7,6 +7,7 @@ use adapters::telemetry::metrics::Exposition;
 use anyhow::{Context as _, anyhow};
 use api::Ops;
 use shared::config::Problem;
+use shared::ports::key_source::KeySource;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -137,7 +138,8 @@ impl Running {
             presets: Arc::new(config.preset_table()),
             buckets: Arc::new(config.allowed_buckets()),
             config: Arc::new(config.api.clone()),
-            auth: api::auth::Auth::new(&config.auth),
+            auth: api::auth::Auth::new(&config.auth, platform.access.clone(), keys(config)?),
+            access: platform.access.clone(),
             links: api::Links::new(&config.api.public_url, address),
             signer: api::Signer::new(config.signing_secret()),
             sources: platform.sources.clone(),
@@ -156,6 +158,7 @@ impl Running {
     fn start_worker(&mut self, config: &Config, platform: &Platform) -> anyhow::Result<()> {
         let deps = worker::Deps {
             store: platform.store.clone(),
+            access: platform.access.clone(),
             parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             sources: platform.sources.clone(),
@@ -173,6 +176,13 @@ impl Running {
         self.tasks.spawn(async move { worker::run(deps, drain, stop).await.map_err(|error| anyhow!(error)) });
         Ok(())
     }
+}
+
+/// Where the identity provider's keys come from, if there is one.
+fn keys(config: &Config) -> anyhow::Result<Option<Arc<dyn KeySource>>> {
+    let is_wanted = config.auth.mode == api::auth::Mode::Jwt;
+    let open = || adapters::keys::open(&config.auth.jwks_url).context("auth.jwks_url");
+    is_wanted.then(open).transpose()
 }
 
 /// `thumbline migrate`.

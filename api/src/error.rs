@@ -17,6 +17,8 @@ use crate::rate::Exceeded;
 /// What Box sends with a 401: contract section 1.2.
 const CHALLENGE: &str =
     r#"Bearer realm="Service", error="invalid_token", error_description="The access token provided is invalid.""#;
+/// Sent with the 403 to a credential that is not meant for this: RFC 6750, section 3.1.
+const SCOPE_CHALLENGE: &str = r#"Bearer realm="Service", error="insufficient_scope""#;
 /// Where Box's error codes are explained; clients show it to people.
 const HELP_URL: &str = "https://developer.box.com/guides/api-calls/permissions-and-errors/common-errors/";
 /// Seconds after which a client may try again when a dependency was away.
@@ -65,6 +67,9 @@ pub(crate) enum ApiError {
     /// A signed URL that has ended, or was never signed.
     #[error("the link has expired or is not a link of ours")]
     LinkExpired,
+    /// The credential is right, but not meant for this.
+    #[error("The request requires higher privileges than provided by the access token.")]
+    InsufficientScope,
     /// A page of another site wants to write.
     #[error("requests of other sites' pages are not accepted")]
     ForeignOrigin,
@@ -163,6 +168,7 @@ impl ApiError {
             Self::PageOutOfRange { .. } => (StatusCode::BAD_REQUEST, "requested_page_out_of_range"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::LinkExpired => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "cors_origin_not_whitelisted"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::Trashed => (StatusCode::NOT_FOUND, "trashed"),
@@ -192,6 +198,7 @@ impl ApiError {
     fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         match self {
             Self::Unauthorized => vec![(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))],
+            Self::InsufficientScope => vec![(WWW_AUTHENTICATE, HeaderValue::from_static(SCOPE_CHALLENGE))],
             Self::Away(_) | Self::TimedOut { .. } => vec![(RETRY_AFTER, HeaderValue::from(AWAY_RETRY_SECONDS))],
             Self::RateLimited(exceeded) => vec![
                 (RETRY_AFTER, HeaderValue::from(exceeded.retry_after_seconds)),

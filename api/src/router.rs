@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
-use http::Method;
+use http::{HeaderMap, Method};
 
-use crate::auth::Access::{self, Operator, Public};
+use crate::auth::access::{Access, CALLER, FILE, Operator, Public, ROUTE};
+use crate::auth::guard;
+use crate::content::small::SmallBlobs;
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
-use crate::{App, Deps, auth, cors, observe, pace, rate, routes};
+use crate::{App, Deps, cors, observe, pace, rate, routes};
 
 /// One line of the table.
 struct Route {
@@ -20,6 +21,8 @@ struct Route {
     access: Access,
     methods: MethodRouter<Arc<App>>,
     time: Time,
+    /// Whether `?access_token=` stands for the header: where contracts want it, for pictures in pages.
+    takes_query_token: bool,
 }
 
 /// Which time limit of the configuration holds for a route; sending the bytes of an answer is bounded by `serve`.
@@ -37,6 +40,7 @@ pub(crate) struct Guard {
     pub(crate) app: Arc<App>,
     pub(crate) access: Access,
     pub(crate) time: Time,
+    pub(crate) takes_query_token: bool,
 }
 
 impl Guard {
@@ -51,14 +55,14 @@ impl Guard {
 
     /// Counts a request against the limits of whoever makes it. What is public, or open to everybody on this host, is not
     /// counted.
-    pub(crate) fn count(&self, request: &Request) -> Result<(), ApiError> {
-        let (App { deps, requests, uploads, .. }, headers) = (&*self.app, request.headers());
-        if self.access == Public || matches!(deps.auth, auth::Auth::Open) {
+    pub(crate) fn count(&self, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+        let App { deps, requests, uploads, .. } = &*self.app;
+        if self.access == Public || deps.auth.is_open() {
             return Ok(());
         }
         let now = Instant::now();
         requests.take(requests.principal(headers), now).map_err(ApiError::RateLimited)?;
-        if request.method() == Method::POST && matches!(self.time, Time::Upload) {
+        if method == Method::POST && matches!(self.time, Time::Upload) {
             uploads.take(uploads.principal(headers), now).map_err(ApiError::RateLimited)?;
         }
         Ok(())
@@ -74,46 +78,50 @@ impl Guard {
 }
 
 fn table(ops: &Arc<Ops>) -> Vec<Route> {
-    let read = |path, access, methods| Route { path, access, methods, time: Time::Request };
-    let upload = |path, methods| Route { path, access: Operator, methods, time: Time::Upload };
+    let read = |path, access, methods| Route { path, access, methods, time: Time::Request, takes_query_token: false };
+    let bytes = |path, access, methods| Route { takes_query_token: true, ..read(path, access, methods) };
+    let upload = |path, access, methods| Route { time: Time::Upload, ..bytes(path, access, methods) };
     let new_file = || post(routes::upload::post).options(routes::preflight::new_file);
     let new_version = || post(routes::upload::post_version).options(routes::preflight::new_version);
     let mut table = vec![
         // Box.
-        upload("/2.0/files/content", new_file()),
-        upload("/api/2.0/files/content", new_file()),
-        upload("/2.0/files/{file}/content", new_version().get(routes::download::get)),
-        upload("/api/2.0/files/{file}/content", new_version().get(routes::download::get)),
+        upload("/2.0/files/content", CALLER, new_file()),
+        upload("/api/2.0/files/content", CALLER, new_file()),
+        upload("/2.0/files/{file}/content", FILE, new_version().get(routes::download::get)),
+        upload("/api/2.0/files/{file}/content", FILE, new_version().get(routes::download::get)),
         read(
             "/2.0/files/{file}",
-            Operator,
+            FILE,
             get(routes::file::get).put(routes::file::put).delete(routes::file::delete).post(routes::trash::restore),
         ),
-        read("/2.0/files/{file}/trash", Operator, get(routes::trash::get).delete(routes::trash::delete)),
-        read("/2.0/files/{file}/thumbnail.png", Operator, get(routes::thumbnail::png)),
-        read("/2.0/files/{file}/thumbnail.jpg", Operator, get(routes::thumbnail::jpg)),
-        read("/2.0/files/{file}/versions", Operator, get(routes::versions::list)),
-        read("/2.0/files/{file}/versions/current", Operator, post(routes::versions::promote)),
+        read("/2.0/files/{file}/trash", FILE, get(routes::trash::get).delete(routes::trash::delete)),
+        bytes("/2.0/files/{file}/thumbnail.png", FILE, get(routes::thumbnail::png)),
+        bytes("/2.0/files/{file}/thumbnail.jpg", FILE, get(routes::thumbnail::jpg)),
+        read("/2.0/files/{file}/versions", FILE, get(routes::versions::list)),
+        read("/2.0/files/{file}/versions/current", FILE, post(routes::versions::promote)),
         read(
             "/2.0/files/{file}/versions/{version}",
-            Operator,
+            FILE,
             get(routes::versions::get).put(routes::versions::put).delete(routes::versions::delete),
         ),
-        read("/2.0/folders/{folder}", Operator, get(routes::folder::get)),
-        read("/2.0/folders/{folder}/items", Operator, get(routes::folder::items)),
-        read("/2.0/users/{user}", Operator, get(routes::user::get)),
-        read(REPRESENTATION, Operator, get(routes::representation::get)),
-        read(CONTENT, Operator, get(routes::content::get)),
-        read(CONTENT_EMPTY_ASSET_PATH, Operator, get(routes::content::get)),
-        read(CONTENT_ASSET_PATH, Operator, get(routes::content::get)),
+        read("/2.0/folders/{folder}", CALLER, get(routes::folder::get)),
+        read("/2.0/folders/{folder}/items", CALLER, get(routes::folder::items)),
+        read("/2.0/users/{user}", CALLER, get(routes::user::get)),
+        read(REPRESENTATION, ROUTE, get(routes::representation::get)),
+        bytes(CONTENT, ROUTE, get(routes::content::get)),
+        bytes(CONTENT_EMPTY_ASSET_PATH, ROUTE, get(routes::content::get)),
+        bytes(CONTENT_ASSET_PATH, ROUTE, get(routes::content::get)),
         read("/assets/placeholders/{name}", Public, get(routes::placeholder::get)),
         // The URL is the right.
         read("/media/{file}/{version}/{what}", Public, get(routes::media::get)),
         // Our own.
-        read("/v1/files", Operator, get(routes::own_files::get)),
-        read("/v1/files/{file}", Operator, get(routes::own_file::get)),
-        read("/v1/presets", Operator, get(routes::presets::get)),
+        read("/v1/files", CALLER, get(routes::own_files::get)),
+        read("/v1/files/{file}", FILE, get(routes::own_file::get)),
+        read("/v1/files/{file}/access", Operator, get(routes::access::get).put(routes::access::put)),
+        read("/v1/presets", CALLER, get(routes::presets::get)),
         read("/v1/pipeline", Operator, get(routes::pipeline::get)),
+        read("/v1/openapi.json", Public, get(routes::docs::openapi)),
+        read("/docs", Public, get(routes::docs::page)),
         read("/v1/parked", Operator, get(routes::parked::list)),
         read("/v1/parked/{id}", Operator, get(routes::parked::get).delete(routes::parked::delete)),
         read("/v1/parked/{id}/replay", Operator, post(routes::parked::replay)),
@@ -135,15 +143,17 @@ const CONTENT_ASSET_PATH: &str =
     "/2.0/internal_files/{file}/versions/{version}/representations/{name}/content/{*asset_path}";
 
 /// The whole API.
-pub fn router(deps: Deps) -> Router {
+pub fn router(mut deps: Deps) -> Router {
     let ops = Arc::new(Ops::new(checks(&deps), deps.exposition.clone()));
+    deps.blobs = Arc::new(SmallBlobs::new(deps.blobs));
     let requests = rate::Limiter::new(deps.config.requests_per_minute);
     let uploads = rate::Limiter::new(deps.config.uploads_per_minute);
     let app = Arc::new(App { deps, pace: pace::Pace::default(), requests, uploads });
     let mut router = Router::new();
     for route in table(&ops) {
-        let guard = Guard { app: Arc::clone(&app), access: route.access, time: route.time };
-        let methods = route.methods.fallback(method_not_allowed).layer(from_fn_with_state(guard, auth::guard));
+        let Route { access, time, takes_query_token, .. } = route;
+        let guard = Guard { app: Arc::clone(&app), access, time, takes_query_token };
+        let methods = route.methods.fallback(method_not_allowed).layer(from_fn_with_state(guard, guard::guard));
         router = router.route(route.path, methods);
     }
     let cors = from_fn_with_state(Arc::clone(&app), cors::cors);
@@ -176,13 +186,8 @@ pub(crate) async fn method_not_allowed() -> ApiError {
     ApiError::MethodNotAllowed
 }
 
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// Every path with its access, as the table has them.
-    pub(crate) fn paths() -> Vec<(&'static str, Access)> {
-        let ops = Arc::new(Ops::new(Vec::new(), Some(Arc::new(String::new))));
-        table(&ops).into_iter().map(|route| (route.path, route.access)).collect()
-    }
+/// Every path with its access, as the table has them.
+pub(crate) fn paths() -> Vec<(&'static str, Access)> {
+    let ops = Arc::new(Ops::new(Vec::new(), Some(Arc::new(String::new))));
+    table(&ops).into_iter().map(|route| (route.path, route.access)).collect()
 }

@@ -14,6 +14,7 @@ use shared::domain::ids::FileId;
 use shared::ports::file_store::Change;
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::content::conditional::names_revision;
 use crate::error::ApiError;
 use crate::extract::{BoxFileId, JsonBody, Params};
@@ -50,6 +51,7 @@ pub(crate) async fn get(
 
 pub(crate) async fn put(
     State(app): State<Arc<App>>,
+    caller: Caller,
     BoxFileId(id): BoxFileId,
     Params(query): Params<Query>,
     headers: HeaderMap,
@@ -64,7 +66,7 @@ pub(crate) async fn put(
         let name = changes.name.clone().unwrap_or(state.file.name);
         let change = Change::Place { name: changes.name, parent };
         match app.deps.files.change(id, &change, revision).await.map_err(ApiError::from) {
-            Err(ApiError::NameInUse(_)) => return Err(app.name_in_use(folder.as_deref(), &name).await),
+            Err(ApiError::NameInUse(_)) => return Err(app.name_in_use(&caller, folder.as_deref(), &name).await),
             changed => changed?,
         }
     }

@@ -14,6 +14,7 @@ use shared::domain::ids::FileId;
 use shared::ports::file_store::{Listing, ListingKey, Parent};
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::{Paging, Params, Segment};
 use crate::wire::box_file::{self, Fields, View};
@@ -36,14 +37,15 @@ pub(crate) struct Query {
 
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Segment(id): Segment,
     Params(query): Params<Query>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let hints = box_file::hints(&headers)?;
-    let listing = listing(&id, &query)?;
-    let total = total(&app, &listing.parent).await?;
-    let entries = entries(&app, &listing, query.fields.as_deref(), hints.as_ref()).await?;
+    let listing = listing(&caller, &id, &query)?;
+    let total = total(&app, &caller, &listing.parent).await?;
+    let (entries, _) = entries(&app, &caller, &listing, query.fields.as_deref(), hints.as_ref()).await?;
     let items = json!({
         "total_count": total,
         "entries": entries,
@@ -56,20 +58,18 @@ pub(crate) async fn get(
 
 pub(crate) async fn items(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Segment(id): Segment,
     Params(query): Params<Query>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let hints = box_file::hints(&headers)?;
-    let listing = listing(&id, &query)?;
-    let total = total(&app, &listing.parent).await?;
-    let entries = entries(&app, &listing, query.fields.as_deref(), hints.as_ref()).await?;
+    let listing = listing(&caller, &id, &query)?;
+    let total = total(&app, &caller, &listing.parent).await?;
+    let (entries, next_marker) = entries(&app, &caller, &listing, query.fields.as_deref(), hints.as_ref()).await?;
     let mut body = json!({ "entries": entries, "limit": listing.limit });
     if query.usemarker.as_deref() == Some("true") {
-        // A full page may be the last one; then the next is empty.
-        let is_full = entries.len() == listing.limit as usize;
-        let last = entries.last().filter(|_| is_full).and_then(|entry| entry["id"].as_str());
-        body["next_marker"] = json!(last);
+        body["next_marker"] = json!(next_marker);
     } else {
         body["total_count"] = json!(total);
         body["offset"] = json!(listing.offset);
@@ -78,7 +78,7 @@ pub(crate) async fn items(
     Ok(Json(body).into_response())
 }
 
-fn listing(id: &str, query: &Query) -> Result<Listing, ApiError> {
+fn listing(caller: &Caller, id: &str, query: &Query) -> Result<Listing, ApiError> {
     if id.is_empty() || id.len() > ID_BYTES_MAX || id == "trash" {
         return Err(ApiError::NotFound);
     }
@@ -100,25 +100,41 @@ fn listing(id: &str, query: &Query) -> Result<Listing, ApiError> {
     let after = marker.map(str::parse::<FileId>).transpose();
     let after = after.map_err(|_| ApiError::BadRequest("marker is not one that a list gave out".to_owned()))?;
     // The operator sees the files of every tenant.
-    let parent = Parent { tenant: None, id: id.to_owned() };
+    let parent = Parent { tenant: caller.0.tenant().cloned(), id: id.to_owned() };
     Ok(Listing { parent, by, descending, after, offset, limit })
 }
 
-/// How many files there are; a folder without any is the root, or none.
-async fn total(app: &App, parent: &Parent) -> Result<u64, ApiError> {
+/// How many files there are; a folder without any is the root, or none. Only operators hear of files that they might not
+/// be shown one by one.
+async fn total(app: &App, caller: &Caller, parent: &Parent) -> Result<Option<u64>, ApiError> {
     let total = app.deps.files.count_of(parent).await?;
-    if total == 0 && parent.id != Parent::ROOT { Err(ApiError::NotFound) } else { Ok(total) }
+    if total == 0 && parent.id != Parent::ROOT {
+        return Err(ApiError::NotFound);
+    }
+    Ok(caller.0.is_operator().then_some(total))
 }
 
+/// The files of one page that the caller sees, and the marker of the next page. A full page may be the last one; then the
+/// next is empty.
 async fn entries(
     app: &App,
+    caller: &Caller,
     listing: &Listing,
     fields: Option<&str>,
     hints: Option<&Hints>,
-) -> Result<Vec<Value>, ApiError> {
+) -> Result<(Vec<Value>, Option<String>), ApiError> {
     let files = app.deps.files.files_of(listing).await?;
     let fields = Fields::parse_or_mini(fields);
-    Ok(files.iter().map(|state| box_file::file(&View::new(app, state, hints), &fields)).collect())
+    let is_full = files.len() == listing.limit as usize;
+    let next = files.last().filter(|_| is_full).map(|state| state.file.id.to_string());
+    let seen = files.iter().filter(|state| caller.sees(state));
+    let entries: Vec<_> = seen.map(|state| box_file::file(&View::new(app, state, hints), &fields)).collect();
+    // Files that are hidden make no folder: whoever sees none of them does not hear of it.
+    if entries.is_empty() && next.is_none() && listing.after.is_none() && listing.offset == 0 {
+        let is_root = listing.parent.id == Parent::ROOT;
+        return if is_root { Ok((entries, None)) } else { Err(ApiError::NotFound) };
+    }
+    Ok((entries, next))
 }
 
 fn order(listing: &Listing) -> Value {

@@ -13,6 +13,7 @@ use shared::ports::file_store::Change;
 
 use super::file::expected_revision;
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::{BoxFileId, Params};
 use crate::wire::box_file::{self, Fields, View};
@@ -52,13 +53,14 @@ pub(crate) async fn delete(
 /// `POST /2.0/files/{id}`: back to where it was. A body may follow, but a file comes back under its own name only.
 pub(crate) async fn restore(
     State(app): State<Arc<App>>,
+    caller: Caller,
     BoxFileId(id): BoxFileId,
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
     let state = trashed(&app, id).await?;
     match app.change(id, Change::Restore, None).await {
         Err(ApiError::NameInUse(_)) => {
-            return Err(app.name_in_use(state.file.parent.as_deref(), &state.file.name).await);
+            return Err(app.name_in_use(&caller, state.file.parent.as_deref(), &state.file.name).await);
         }
         restored => restored?,
     }

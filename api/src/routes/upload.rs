@@ -16,6 +16,7 @@ use shared::domain::file::{Condition, File};
 use shared::domain::ids::FileId;
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::content::conditional::names_revision;
 use crate::error::ApiError;
 use crate::extract::{BoxFileId, Params};
@@ -33,18 +34,20 @@ pub(crate) struct Query {
 
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Params(query): Params<Query>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let received = arrived(&app, &parts, body.into_data_stream()).await?;
-    let Received { name, filename, parent, content_type, spooled } = received;
+    let Received { name, filename, parent, access, content_type, spooled } = received;
     let name = name.unwrap_or(filename);
     name::check(&name)?;
-    let (tenant, folder) = (&app.deps.config.tenant, parent.clone());
-    let target = Target::new_file(tenant, name.clone(), parent, Condition::NewName);
+    let (tenant, folder) = (caller.tenant(&app.deps.config.tenant), parent.clone());
+    let access = caller.new_access(access, app.deps.config.default_access().as_ref());
+    let target = Target::new_file(tenant, name.clone(), parent, access, Condition::NewName);
     let registration = match app.take_in(target, &spooled, content_type).await {
-        Err(ApiError::NameInUse(_)) => return Err(app.name_in_use(folder.as_deref(), &name).await),
+        Err(ApiError::NameInUse(_)) => return Err(app.name_in_use(&caller, folder.as_deref(), &name).await),
         registration => registration?,
     };
     answer(&app, StatusCode::CREATED, registration.file_id, query.fields.as_deref()).await
@@ -52,6 +55,7 @@ pub(crate) async fn post(
 
 pub(crate) async fn post_version(
     State(app): State<Arc<App>>,
+    caller: Caller,
     BoxFileId(id): BoxFileId,
     Params(query): Params<Query>,
     request: Request,
@@ -71,7 +75,7 @@ pub(crate) async fn post_version(
     match app.take_in(target, &received.spooled, received.content_type).await {
         Err(ApiError::NameInUse(_)) => {
             let name = received.name.as_deref().unwrap_or(&file.name);
-            Err(app.name_in_use(file.parent.as_deref(), name).await)
+            Err(app.name_in_use(&caller, file.parent.as_deref(), name).await)
         }
         registration => answer(&app, StatusCode::OK, registration?.file_id, query.fields.as_deref()).await,
     }

@@ -1,11 +1,12 @@
 //! The whole API over real sockets, on SQLite, local blobs and the in-process queue; only the worker is left out.
 
+mod access;
 mod away;
 mod bad_input;
 mod console;
 mod content;
 mod files;
-mod harness;
+pub(crate) mod harness;
 mod life;
 mod own;
 mod representations;

@@ -27,13 +27,20 @@ pub(crate) struct Target {
     identity: String,
     name: String,
     parent: Option<String>,
+    access: NewAccess,
     condition: Condition,
 }
 
 impl Target {
     /// A file of its own; with [`Condition::NewName`] no other file of the parent may have its name.
-    pub(crate) fn new_file(tenant: &Tenant, name: String, parent: Option<String>, condition: Condition) -> Self {
-        Self { tenant: tenant.clone(), identity: unique_identity(), name, parent, condition }
+    pub(crate) fn new_file(
+        tenant: &Tenant,
+        name: String,
+        parent: Option<String>,
+        access: NewAccess,
+        condition: Condition,
+    ) -> Self {
+        Self { tenant: tenant.clone(), identity: unique_identity(), name, parent, access, condition }
     }
 
     /// The next version of a file that is there, under this name, if it still shows the revision when one is given.
@@ -43,6 +50,7 @@ impl Target {
             identity: file.identity.clone(),
             name: name.unwrap_or_else(|| file.name.clone()),
             parent: file.parent.clone(),
+            access: NewAccess::Default(None),
             condition: Condition::Existing { revision },
         }
     }
@@ -84,7 +92,7 @@ impl App {
         sha1: Option<String>,
         bytes: Option<ByteFacts>,
     ) -> Result<Registration, ApiError> {
-        let Target { tenant, identity, name, parent, condition } = target;
+        let Target { tenant, identity, name, parent, access, condition } = target;
         let format = SourceFormat::declared(&name, declared.content_type.as_deref());
         let new = NewFileVersion {
             tenant,
@@ -93,7 +101,7 @@ impl App {
             order: VersionOrder::default(),
             name,
             parent,
-            access: NewAccess::Default(None),
+            access,
             source,
             declared,
             sha1,

@@ -4,6 +4,7 @@ use axum::body::BodyDataStream;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde::Deserialize;
+use shared::domain::access::Access;
 
 use super::multipart::{Broken, Multipart};
 use super::name;
@@ -27,6 +28,8 @@ pub(crate) struct Received {
     pub(crate) filename: String,
     /// The folder's id; `None` when the attributes name none.
     pub(crate) parent: Option<String>,
+    /// Who may see it, when the attributes say so.
+    pub(crate) access: Option<Access>,
     /// What the client says of the bytes.
     pub(crate) content_type: Option<String>,
     /// The bytes.
@@ -38,6 +41,8 @@ pub(crate) struct Received {
 struct Attributes {
     name: Option<String>,
     parent: Option<FolderReference>,
+    /// Ours, beside Box's.
+    access: Option<Access>,
 }
 
 struct FilePart {
@@ -91,7 +96,7 @@ pub(crate) async fn receive(
 fn complete(attributes: Attributes, file: FilePart) -> Result<Received, ApiError> {
     let parent = attributes.parent.map(|parent| parent.id()).transpose()?.flatten();
     let FilePart { filename, content_type, spooled } = file;
-    Ok(Received { name: attributes.name, filename, parent, content_type, spooled })
+    Ok(Received { name: attributes.name, filename, parent, access: attributes.access, content_type, spooled })
 }
 
 async fn read_attributes(form: &mut Multipart<'_, BodyDataStream>) -> Result<Attributes, ApiError> {

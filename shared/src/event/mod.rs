@@ -6,7 +6,7 @@
 //! `shared/tests/event_schema.rs`.
 
 mod bare;
-mod base64;
+pub mod base64;
 mod cloud_events;
 mod event_bridge;
 mod fact;

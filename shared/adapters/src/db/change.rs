@@ -163,7 +163,7 @@ async fn place(
 
 /// What remains tells late events that the file was removed, and nothing of what it was.
 async fn purge(on: &DatabaseTransaction, file: &LockedFile) -> Result<(), StoreError> {
-    let gone = "UPDATE file SET current_version_id = NULL, name = '', folded_name = '', parent = NULL, access = NULL,
+    let gone = "UPDATE file SET current_version_id = NULL, name = '', folded_name = '', parent = NULL, access = NULL, access_at = NULL,
                     name_is_reserved = 0
                 WHERE id = $1";
     Sql::new(gone).value(file.id).run(on).await?;
