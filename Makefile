@@ -1,7 +1,7 @@
 # Every verb that a developer or CI uses; `make` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo build lint fmt test test-fast servers servers-down bench bench-fidelity ci clean
+.PHONY: help demo build lint fmt test test-cluster test-fast servers servers-down bench bench-fidelity ci clean
 
 CARGO_FLAGS := --workspace --locked
 PROFILE := $(if $(CI),ci,default)
@@ -41,6 +41,9 @@ else
 	cargo test $(CARGO_FLAGS) --no-run
 	scripts/test-servers run -- cargo test $(CARGO_FLAGS) --no-fail-fast $(ARGS) -- --include-ignored
 endif
+
+test-cluster: ## RabbitMQ as a cluster of three that loses nodes; takes minutes
+	cargo nextest run --locked -p adapters --run-ignored all --ignore-default-filter --no-capture -E 'test(/::cluster_/)'
 
 test-fast: ## everything that needs no server; what was left out is listed as ignored
 	cargo test $(CARGO_FLAGS) $(ARGS)

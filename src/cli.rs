@@ -7,12 +7,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Inputs, Loaded, load, masked};
+use crate::config::{Config, Inputs, Loaded, load, masked};
 use crate::credentials::token::{self, TokenCommand};
 use crate::credentials::user::{self, UserCommand};
 use crate::exit::{Exit, Failed};
 use crate::roles::Roles;
-use crate::{bench, check_event, demo, doctor, health, parked, publish, render_files, roles};
+use crate::{
+    bench, check_event, demo, doctor, explain, health, parked, publish, redrive, render_files, roles, topology,
+};
 
 /// Turns every upload into its thumbnails and other representations, in the background.
 #[derive(Debug, Parser)]
@@ -30,6 +32,8 @@ Examples:
   thumbline api --config thumbline.toml          one role per process, over PostgreSQL, RabbitMQ and S3
   THUMBLINE__DATABASE__URL=postgres://… thumbline migrate
   thumbline render *.jpg --preset jpg_320x320,jpg_thumb_94x94 --out thumbs --explain
+  thumbline explain 42                           tells what happened to file 42, and why
+  thumbline redrive --code dependency_down --since 2h --dry-run
   thumbline doctor                               tells what is missing and what to do about it
 
 Configuration: defaults < --config FILE < THUMBLINE__SECTION__KEY (or …_FILE) < flags; `thumbline config` shows it.
@@ -61,6 +65,12 @@ pub enum Command {
     Parked(parked::Arguments),
     /// Check the machine and every dependency, one line each, with the remedy
     Doctor(ReportArguments),
+    /// Tell the life of one file in order, with reasons
+    Explain(Composed<explain::Arguments>),
+    /// Give representations that ended as error another chance
+    Redrive(Composed<redrive::Arguments>),
+    /// Print exchanges, queues and bindings as broker definitions
+    Topology(Composed<topology::Arguments>),
     /// Ask a running process whether it is ready; for container health checks
     Health(health::Arguments),
     /// Print the effective configuration with secrets masked
@@ -96,6 +106,21 @@ pub struct ReportArguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A command's own arguments, and where the configuration is.
+#[derive(Debug, Args)]
+pub struct Composed<A: Args> {
+    #[command(flatten)]
+    common: CommonArguments,
+    #[command(flatten)]
+    own: A,
+}
+
+impl<A: Args> Composed<A> {
+    fn config(&self) -> Result<Config, Failed> {
+        Ok(self.common.load(None)?.config)
+    }
 }
 
 /// What every command that reads the configuration takes.
@@ -167,6 +192,9 @@ async fn dispatch(command: Command) -> Result<Exit, Failed> {
         Command::Publish(arguments) => publish::run(arguments).await,
         Command::Parked(arguments) => parked::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments.common.load(None), arguments.json).await,
+        Command::Explain(arguments) => explain::run(&arguments.own, &arguments.config()?).await,
+        Command::Redrive(arguments) => redrive::run(&arguments.own, &arguments.config()?).await,
+        Command::Topology(arguments) => topology::run(&arguments.own, &arguments.config()?),
         Command::Health(arguments) => health::run(arguments).await,
         Command::Config(arguments) => print_config(&arguments.common.load(None)?, arguments.json),
         Command::Openapi => {

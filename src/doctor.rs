@@ -139,7 +139,10 @@ async fn queue(config: &Config) -> anyhow::Result<String> {
     if config.queue.is_in_process() {
         return Ok("within the process".to_owned());
     }
-    adapters::queue::open(&config.queue).await?.ping().await?;
+    match adapters::queue::open(&config.queue).await {
+        Ok(queue) => queue.ping().await?,
+        Err(error) => return Err(crate::platform::explained(config, error).await.into()),
+    }
     Ok("answers, and takes messages".to_owned())
 }
 

@@ -5,7 +5,8 @@
 //! - [`platform`]: the only place that names concrete adapters.
 //! - [`roles`]: runs the chosen roles under one two-stage shutdown.
 //! - [`credentials`]: tokens and users.
-//! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`]: the commands that are more than a role.
+//! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`], [`explain`], [`redrive`], [`topology`]: the
+//!   commands that are more than a role.
 
 pub mod bench;
 pub mod check_event;
@@ -15,12 +16,16 @@ pub mod credentials;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod health;
+mod management;
 pub mod parked;
 pub mod platform;
 pub mod publish;
 pub mod readiness;
+pub mod redrive;
 pub mod render_files;
 pub mod roles;
 pub mod shutdown;
 mod source_file;
+pub mod topology;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Problems};
 use crate::exit::Failed;
+use crate::management;
 
 /// What the roles stand on.
 #[derive(Clone)]
@@ -38,6 +39,8 @@ pub struct Platform {
 
 /// What commands stand on that only look at rows or change them.
 pub struct Rows {
+    /// Files, versions, representations and what happened to them.
+    pub store: Arc<dyn StateStore>,
     /// Who may see what.
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
@@ -47,9 +50,9 @@ pub struct Rows {
 impl Rows {
     /// Opens the database; one that is away, or whose schema is behind, ends the command.
     pub async fn open(config: &Config) -> Result<Self, Failed> {
-        let database = Database::connect(&config.database).await.map_err(away)?;
+        let database = Arc::new(Database::connect(&config.database).await.map_err(away)?);
         database.ping().await.map_err(away)?;
-        Ok(Self { access: Arc::new(database.clone()), parking: Arc::new(database) })
+        Ok(Self { store: database.clone(), access: database.clone(), parking: database })
     }
 }
 
@@ -64,7 +67,8 @@ pub async fn open_queue(config: &Config) -> Result<Arc<dyn WorkQueue>, Failed> {
 /// The database did not do it.
 pub(crate) fn away(error: StoreError) -> Failed {
     match error {
-        StoreError::Away(_) | StoreError::NoSpace(_) => Failed::dependency(error),
+        StoreError::Away(_) | StoreError::Schema(_) | StoreError::NoSpace(_) => Failed::dependency(error),
+        StoreError::Refused(_) => Failed::usage(error),
         other => Failed::from(anyhow::Error::new(other)),
     }
 }
@@ -121,8 +125,33 @@ async fn connect_database(
 }
 
 async fn connect_queue(config: &Config, drain: &CancellationToken) -> Result<Option<Arc<dyn WorkQueue>>, Failed> {
-    let connect = || async { adapters::queue::open(&config.queue).await.map_err(Trouble::of_queue) };
+    let connect = || async {
+        match adapters::queue::open(&config.queue).await {
+            Ok(queue) => Ok(queue),
+            Err(error) => Err(Trouble::of_queue(explained(config, error).await)),
+        }
+    };
     until_up("queue", drain, connect).await
+}
+
+/// What the broker refuses, with all differences where its management API can tell them.
+pub(crate) async fn explained(config: &Config, error: QueueError) -> QueueError {
+    let QueueError::Misconfigured(words) = error else { return error };
+    if config.queue.management_url.is_empty() || config.queue.is_in_process() {
+        return QueueError::Misconfigured(words);
+    }
+    let asked = management::differences(&config.queue.management_url, &definitions(config, None)).await;
+    let more = match asked {
+        Ok(lines) if lines.is_empty() => return QueueError::Misconfigured(words),
+        Ok(lines) => format!("all differences:\n  {}", lines.join("\n  ")),
+        Err(error) => format!("the management API could not be asked for all differences: {error:#}"),
+    };
+    QueueError::Misconfigured(format!("{words}\n{more}"))
+}
+
+/// Exchanges, queues and bindings as broker definitions; `vhost`: default that of `queue.url`.
+pub fn definitions(config: &Config, vhost: Option<&str>) -> serde_json::Value {
+    adapters::queue::definitions(&config.queue, vhost)
 }
 
 /// Whether trying again can help.
@@ -134,10 +163,12 @@ enum Trouble {
 impl Trouble {
     fn of_store(error: StoreError) -> Self {
         match error {
-            StoreError::Away(_) | StoreError::NotFound => Self::Away(error.into()),
-            StoreError::Inconsistent { .. } | StoreError::NoSpace(_) | StoreError::Refused(_) => {
-                Self::Final(error.into())
-            }
+            // A schema that is behind is being migrated, or will be: the order of starts does not matter.
+            StoreError::Away(_) | StoreError::Schema(_) | StoreError::NotFound => Self::Away(error.into()),
+            StoreError::Refused(_)
+            | StoreError::Conflict(_)
+            | StoreError::Inconsistent { .. }
+            | StoreError::NoSpace(_) => Self::Final(error.into()),
         }
     }
 

@@ -168,6 +168,7 @@ impl Running {
             limits: Arc::new(config.limits.clone()),
             config: Arc::new(config.worker.clone()),
             retry: Arc::new(config.retry.clone()),
+            retention: Arc::new(config.retention.clone()),
             child: child_command()?,
             sandbox: config.sandbox.clone(),
             worker_name: worker_name(),

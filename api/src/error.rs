@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use shared::domain::failure::Failure;
 use shared::ports::blob_store::BlobError;
-use shared::ports::state_store::{Refusal, StoreError};
+use shared::ports::state_store::{Conflict, StoreError};
 
 use crate::observe::RequestId;
 use crate::rate::Exceeded;
@@ -242,14 +242,14 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
-            StoreError::Refused(Refusal::NameInUse) => Self::NameInUse(None),
-            StoreError::Refused(Refusal::RevisionDiffers) => Self::PreconditionFailed,
-            StoreError::Refused(Refusal::Trashed) => Self::Trashed,
-            StoreError::Refused(Refusal::NotTrashed) => Self::NotTrashed,
-            StoreError::Refused(Refusal::OnlyVersion) => {
+            StoreError::Conflict(Conflict::NameInUse) => Self::NameInUse(None),
+            StoreError::Conflict(Conflict::RevisionDiffers) => Self::PreconditionFailed,
+            StoreError::Conflict(Conflict::Trashed) => Self::Trashed,
+            StoreError::Conflict(Conflict::NotTrashed) => Self::NotTrashed,
+            StoreError::Conflict(Conflict::OnlyVersion) => {
                 Self::BadRequest("the only version of a file goes with its file".to_owned())
             }
-            StoreError::Away(_) => Self::Away(error.into()),
+            StoreError::Away(_) | StoreError::Schema(_) | StoreError::Refused(_) => Self::Away(error.into()),
             StoreError::NoSpace(_) => Self::NoSpace(error.into()),
             StoreError::Inconsistent { .. } => Self::Internal(error.into()),
         }

@@ -35,6 +35,7 @@ mod observe;
 pub mod openapi;
 pub mod ops;
 mod pace;
+mod prompt_queue;
 mod rate;
 mod router;
 mod routes;

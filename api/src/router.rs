@@ -13,6 +13,7 @@ use crate::auth::guard;
 use crate::content::small::SmallBlobs;
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
+use crate::prompt_queue::PromptQueue;
 use crate::{App, Deps, cors, observe, pace, rate, routes};
 
 /// One line of the table.
@@ -118,6 +119,9 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/v1/files", CALLER, get(routes::own_files::get)),
         read("/v1/files/{file}", FILE, get(routes::own_file::get)),
         read("/v1/files/{file}/access", Operator, get(routes::access::get).put(routes::access::put)),
+        read("/v1/files/{file}/explain", Operator, get(routes::explain::get)),
+        read("/v1/failures", Operator, get(routes::failures::get)),
+        read("/v1/redrive", Operator, post(routes::redrive::post)),
         read("/v1/presets", CALLER, get(routes::presets::get)),
         read("/v1/pipeline", Operator, get(routes::pipeline::get)),
         read("/v1/openapi.json", Public, get(routes::docs::openapi)),
@@ -145,6 +149,7 @@ const CONTENT_ASSET_PATH: &str =
 /// The whole API.
 pub fn router(mut deps: Deps) -> Router {
     let ops = Arc::new(Ops::new(checks(&deps), deps.exposition.clone()));
+    deps.queue = Arc::new(PromptQueue::new(deps.queue));
     deps.blobs = Arc::new(SmallBlobs::new(deps.blobs));
     let requests = rate::Limiter::new(deps.config.requests_per_minute);
     let uploads = rate::Limiter::new(deps.config.uploads_per_minute);

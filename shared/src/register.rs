@@ -1,5 +1,6 @@
 //! Intake as a function: from an event, or an upload through the API, to rows and a wake.
 
+use crate::domain::cost;
 use crate::domain::file::NewFileVersion;
 use crate::ports::state_store::{Registration, StateStore, StoreError};
 use crate::ports::work_queue::{QueueError, Wake, WorkQueue};
@@ -14,16 +15,24 @@ pub struct Registered {
     pub wake_failure: Option<QueueError>,
 }
 
-/// Makes the rows of a new file version, then wakes a worker. Called by the queue consumer and by the upload routes
-/// alike; the same version again changes nothing and wakes nobody.
+/// Makes the rows of a new file version, on the heavy lane when that is what it is predicted to be, then wakes a worker.
+/// Called by the queue consumer and by the upload routes alike; the same version again changes nothing and wakes nobody.
 pub async fn register(
     store: &dyn StateStore,
     queue: &dyn WorkQueue,
     new: &NewFileVersion,
 ) -> Result<Registered, StoreError> {
+    let lane = cost::lane(new);
+    let laned;
+    let new = if lane == new.lane {
+        new
+    } else {
+        laned = NewFileVersion { lane, ..new.clone() };
+        &laned
+    };
     let registration = store.register(new).await?;
     let wake_failure = if registration.is_new {
-        let wake = Wake { version: registration.version_id, tenant: new.tenant.clone(), lane: new.lane };
+        let wake = Wake { version: registration.version_id, tenant: new.tenant.clone(), lane };
         queue.wake(&wake).await.err()
     } else {
         None

@@ -59,6 +59,8 @@ metrics_table! {
     INFLIGHT_BYTES = Gauge "thumbline_inflight_bytes";
     /// Messages that nobody could read and that wait for an operator. Read from the database: aggregate with max.
     PARKED = Gauge "thumbline_parked";
+    /// Wakes that the broker gave up on; their rows were looked at instead.
+    DEAD_WAKES = Counter "thumbline_dead_wakes_total";
     /// Attempts that ended with a retry, by failure code.
     RETRIES = Counter "thumbline_retries_total";
     /// Render children that ended, by cause (recycled, exited, signal, sandbox, timeout, memory, protocol, cancelled).

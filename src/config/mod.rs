@@ -42,6 +42,8 @@ pub struct Config {
     pub worker: worker::Config,
     /// Section `[retry]`.
     pub retry: worker::RetryConfig,
+    /// Section `[retention]`.
+    pub retention: worker::RetentionConfig,
     /// Section `[limits]`.
     pub limits: Limits,
     /// Section `[sandbox]`.
@@ -134,12 +136,14 @@ impl Config {
         }
         self.database.check(problems);
         self.queue.check(problems);
+        crate::management::check(&self.queue.management_url, problems);
         self.blobs.check(problems);
         adapters::blob::check_sources(&self.sources, &self.blobs, problems);
         self.api.check(problems);
         self.auth.check(&self.api, problems);
         self.worker.check(problems);
         self.retry.check(problems);
+        self.retention.check(problems);
         self.ops.check(problems);
         self.log.check(problems);
         check_limits(&self.limits, problems);

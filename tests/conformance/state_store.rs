@@ -8,6 +8,7 @@ mod crowd;
 mod facts;
 mod files;
 mod fixtures;
+mod ledger;
 mod model;
 mod parking;
 mod reading;
@@ -124,6 +125,20 @@ behaviours! {
         a_row_that_somebody_holds_is_not_overdue,
         each_lane_has_its_own_deadline,
         excused_time_does_not_count,
+        a_lease_that_no_worker_gave_does_not_hold_a_row_for_ever,
+    }
+    ledger {
+        every_attempt_is_remembered_with_worker_times_and_outcomes,
+        what_changed_nothing_leaves_no_entry,
+        asking_handing_back_deadlines_and_dead_wakes_are_told,
+        a_dead_wake_is_made_up_for_by_the_sweeper,
+        a_version_that_is_another_one_leaves_word_with_it,
+        a_version_that_kills_children_is_quarantined_until_redriven,
+        redriven_rows_begin_anew_and_are_woken_at_once,
+        a_filter_matches_what_it_says,
+        what_fails_again_is_not_found_again_before_a_moment,
+        what_ended_at_its_deadline_is_tried_anew_a_few_times,
+        old_entries_are_forgotten_in_batches,
     }
     trash {
         what_is_in_the_trash_is_not_worked_on_until_it_is_restored,

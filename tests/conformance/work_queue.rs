@@ -19,7 +19,7 @@ macro_rules! stories {
             two_subscribers_share_the_work
             giving_up_on_next_loses_nothing
             an_upload_that_nobody_settles_is_parked
-            a_wake_that_nobody_settles_is_dropped
+            a_wake_that_nobody_settles_is_a_dead_wake
             a_dropped_queue_ends_its_subscriptions
             it_answers_pings
         }
@@ -36,8 +36,10 @@ macro_rules! stories {
     };
 }
 
+mod broker;
 mod corner;
 mod memory;
+mod nodes;
 mod outages;
 mod proxy;
 mod rabbitmq;
@@ -70,6 +72,7 @@ fn config(url: &str, namespace: &str) -> Config {
         confirm_timeout_seconds: 5,
         memory_capacity: 2_000,
         delivery_limit: DELIVERY_LIMIT,
+        management_url: String::new(),
     }
 }
 
@@ -340,13 +343,16 @@ async fn an_upload_that_nobody_settles_is_parked(queue: Arc<dyn WorkQueue>) {
     nothing_comes(&mut uploads).await;
 }
 
-async fn a_wake_that_nobody_settles_is_dropped(queue: Arc<dyn WorkQueue>) {
+async fn a_wake_that_nobody_settles_is_a_dead_wake(queue: Arc<dyn WorkQueue>) {
     queue.wake(&wake(1, "acme", Lane::Normal)).await.unwrap();
     let mut wakes = subscribe(&queue, Channel::Wakes(Lane::Normal), 1).await;
     for _ in 0..=DELIVERY_LIMIT {
         next(&mut wakes).await.release().await.unwrap();
     }
     nothing_comes(&mut wakes).await;
+    let dead = next(&mut subscribe(&queue, Channel::DeadWakes, 1).await).await;
+    assert_eq!(version(&dead), 1);
+    dead.ack().await.unwrap();
     nothing_comes(&mut subscribe(&queue, Channel::Parking, 1).await).await;
 }
 

@@ -36,6 +36,14 @@ pub struct Config {
     pub share_heavy: u32,
     /// Share of the backfill lane.
     pub share_backfill: u32,
+    /// Permits beside `concurrency` that only the interactive lane may take.
+    pub reserved_interactive: u32,
+    /// The same for the normal lane.
+    pub reserved_normal: u32,
+    /// The same for the heavy lane.
+    pub reserved_heavy: u32,
+    /// The same for the backfill lane.
+    pub reserved_backfill: u32,
     /// Sources that one render child renders before it is replaced.
     pub child_renders_max: u32,
 }
@@ -72,6 +80,10 @@ impl Config {
                 let remedy = "from 1 to 1000: a lane without a share would never be served".to_owned();
                 refuse(&format!("share_{}", lane.name()), self.share(lane).to_string(), remedy);
             }
+            if self.reserved(lane) > CONCURRENCY_MAX as usize {
+                let key = format!("reserved_{}", lane.name());
+                refuse(&key, self.reserved(lane).to_string(), format!("from 0 to {CONCURRENCY_MAX}"));
+            }
         }
         if self.child_renders_max == 0 {
             refuse("child_renders_max", "0".to_owned(), "at least 1".to_owned());
@@ -94,6 +106,17 @@ impl Config {
             Lane::Heavy => self.share_heavy,
             Lane::Backfill => self.share_backfill,
         }
+    }
+
+    /// Permits that only this lane may take.
+    pub fn reserved(&self, lane: Lane) -> usize {
+        let permits = match lane {
+            Lane::Interactive => self.reserved_interactive,
+            Lane::Normal => self.reserved_normal,
+            Lane::Heavy => self.reserved_heavy,
+            Lane::Backfill => self.reserved_backfill,
+        };
+        permits as usize
     }
 
     pub(crate) fn lease(&self) -> Duration {
@@ -128,6 +151,10 @@ mod tests {
             share_normal: 4,
             share_heavy: 2,
             share_backfill: 1,
+            reserved_interactive: 1,
+            reserved_normal: 0,
+            reserved_heavy: 0,
+            reserved_backfill: 0,
             child_renders_max: 200,
         }
     }
@@ -153,6 +180,7 @@ mod tests {
             wake_patience_seconds: 0,
             drain_seconds: 1_000_000,
             share_heavy: 0,
+            reserved_backfill: 100_000,
             child_renders_max: 0,
             ..sound()
         };
@@ -163,6 +191,7 @@ mod tests {
             "worker.wake_patience_seconds",
             "worker.drain_seconds",
             "worker.share_heavy",
+            "worker.reserved_backfill",
             "worker.child_renders_max",
         ];
         assert_eq!(refused(&absurd), keys);

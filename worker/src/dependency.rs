@@ -134,7 +134,7 @@ pub(crate) trait MayBeAway: Error + Sized + 'static {
 
 impl MayBeAway for StoreError {
     fn is_away(&self) -> bool {
-        matches!(self, Self::Away(_) | Self::NoSpace(_))
+        matches!(self, Self::Away(_) | Self::NoSpace(_) | Self::Schema(_) | Self::Refused(_))
     }
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use shared::domain::lane::Lane;
 use shared::ports::work_queue::{Delivery, ParkingReason, Wake};
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::lanes::Lanes;
+use crate::permits::Permits;
 use crate::worker::{Ended, Worker};
 
 /// Longest body of a wake, in bytes; ours have about 50.
@@ -16,22 +16,26 @@ const WAKE_BYTES_MAX: usize = 4096;
 
 /// Dispatches until the worker drains; what has begun goes on in `tasks`.
 pub(crate) async fn dispatch(worker: Arc<Worker>, mut lanes: Lanes, tasks: TaskTracker) -> Ended {
-    let permits = Arc::new(Semaphore::new(worker.deps.config.concurrency()));
+    let config = &worker.deps.config;
+    let permits = Permits::new(config.concurrency(), Lane::ALL.map(|lane| config.reserved(lane)));
     let ended = loop {
         // A wake that nobody has room for belongs to another worker, so the permit comes first.
-        let permit = tokio::select! {
+        let open = tokio::select! {
             biased;
             () = worker.shutdown.cancelled() => break Ended::Drained,
-            permit = Arc::clone(&permits).acquire_owned() => permit,
+            open = permits.open() => open,
         };
-        let Ok(permit) = permit else { break Ended::QueueClosed };
         let next = tokio::select! {
             biased;
             () = worker.shutdown.cancelled() => break Ended::Drained,
-            next = lanes.next() => next,
+            next = lanes.next(&open) => next,
+            // More lanes may begin now than were asked.
+            () = permits.returned(), if open.contains(&false) => continue,
         };
-        let Some((lane, delivery)) = next else { break Ended::QueueClosed };
-        let span = delivery_span(lane, &delivery);
+        let Some((index, delivery)) = next else { break Ended::QueueClosed };
+        // Only this loop takes permits, so what was open is open still.
+        let Some(permit) = permits.take(index) else { continue };
+        let span = delivery_span(Lane::ALL[index], &delivery);
         let worker = Arc::clone(&worker);
         let attended = async move {
             attend(&worker, delivery).await;
@@ -54,13 +58,17 @@ fn delivery_span(lane: Lane, delivery: &Delivery) -> tracing::Span {
 }
 
 async fn attend(worker: &Arc<Worker>, delivery: Delivery) {
-    let body = &delivery.message.body;
-    let version = if body.len() <= WAKE_BYTES_MAX { Wake::version_in(body) } else { None };
-    match version {
+    match version_in(&delivery) {
         Some(version) => crate::reconcile::reconcile(worker, version, delivery).await,
         None => {
             let reason = "the message in a lane is not a wake".to_owned();
             worker.park(delivery, &ParkingReason { code: "unreadable_wake", reason }).await;
         }
     }
+}
+
+/// The version that a delivery names, if it is a wake.
+pub(crate) fn version_in(delivery: &Delivery) -> Option<shared::domain::ids::FileVersionId> {
+    let body = &delivery.message.body;
+    if body.len() <= WAKE_BYTES_MAX { Wake::version_in(body) } else { None }
 }

@@ -19,7 +19,6 @@ pub(crate) struct Lanes {
 
 /// One lane: where its wakes come from, and the one that came and waits for its turn.
 struct Source {
-    lane: Lane,
     subscription: Box<dyn Subscription>,
     waiting: Option<Delivery>,
     closed: bool,
@@ -30,17 +29,19 @@ impl Lanes {
         let mut lanes = Vec::with_capacity(Lane::ALL.len());
         for lane in Lane::ALL {
             let subscription = queue.subscribe(Channel::Wakes(lane), WAKE_PREFETCH).await?;
-            lanes.push(Source { lane, subscription, waiting: None, closed: false });
+            lanes.push(Source { subscription, waiting: None, closed: false });
         }
         Ok(Self { lanes, turns: Turns::new(Lane::ALL.map(|lane| config.share(lane)).to_vec()) })
     }
 
-    /// The next wake; `None` once the queue was closed for good. Cancel-safe: what has come stays here.
-    pub(crate) async fn next(&mut self) -> Option<(Lane, Delivery)> {
-        fill(&mut self.lanes).await;
-        let waiting: Vec<bool> = self.lanes.iter().map(|source| source.waiting.is_some()).collect();
-        let turn = &mut self.lanes[self.turns.next(&waiting)?];
-        turn.waiting.take().map(|delivery| (turn.lane, delivery))
+    /// The next wake of an open lane, with the lane's place in [`Lane::ALL`]; `None` once the queue was closed for good.
+    /// Cancel-safe: what has come stays here.
+    pub(crate) async fn next(&mut self, open: &[bool; Lane::ALL.len()]) -> Option<(usize, Delivery)> {
+        fill(&mut self.lanes, open).await;
+        let contends = |(source, open): (&Source, &bool)| *open && source.waiting.is_some();
+        let waiting: Vec<bool> = self.lanes.iter().zip(open).map(contends).collect();
+        let turn = self.turns.next(&waiting)?;
+        self.lanes[turn].waiting.take().map(|delivery| (turn, delivery))
     }
 
     /// Gives what waits back to the queue.
@@ -52,11 +53,12 @@ impl Lanes {
     }
 }
 
-/// Returns once a wake waits in any lane, or all lanes are closed. Every lane without one is asked at least once, so
-/// that the turn is among all that have something.
-async fn fill(lanes: &mut [Source]) {
-    let mut any = lanes.iter().any(|source| source.waiting.is_some());
-    let silent = lanes.iter_mut().filter(|source| source.waiting.is_none() && !source.closed);
+/// Returns once a wake waits in any open lane, or all of them were closed for good. Every open lane without one is asked
+/// at least once, so that the turn is among all that have something.
+async fn fill(lanes: &mut [Source], open: &[bool]) {
+    let mut any = lanes.iter().zip(open).any(|(source, open)| *open && source.waiting.is_some());
+    let asked = lanes.iter_mut().zip(open).filter(|(_, open)| **open).map(|(source, _)| source);
+    let silent = asked.filter(|source| source.waiting.is_none() && !source.closed);
     let mut asked: Vec<_> =
         silent.map(|Source { subscription, waiting, closed, .. }| (subscription.next(), waiting, closed)).collect();
     poll_fn(|context| {

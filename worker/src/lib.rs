@@ -4,14 +4,16 @@
 //!
 //! 1. A producer's event arrives. `intake` reads it, makes `pending` rows in one transaction, publishes a wake and
 //!    acks. From here on the rows carry everything; a message only says "look again".
-//! 2. `dispatcher` takes a permit, then the next wake by the shares of the `lanes`.
+//! 2. `dispatcher` takes one of the `permits`, then the next wake by the shares of the `lanes`.
 //! 3. `reconcile` is the one verb: claim the rows under a lease, ack the wake, fetch the source once, have every
 //!    preset rendered from one decode in a render [`child`], put the blobs, settle the rows. An event, a request from
 //!    the API, a retry, the sweeper and an operator all end there.
 //! 4. Meanwhile `heartbeat` extends the lease. If it is lost, the child is killed and nothing is settled: somebody
 //!    else has the rows.
 //! 5. An attempt that failed ends the row or makes it due again (`retry`). `sweeper` wakes rows that are due and
-//!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only.
+//!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only;
+//!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
+//! 6. What happened stays in the ledger, until `retention` forgets it.
 //!
 //! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
 //!
@@ -20,6 +22,7 @@
 
 pub mod child;
 mod config;
+mod dead_wakes;
 mod dependency;
 mod dispatcher;
 mod fetch;
@@ -28,8 +31,10 @@ mod intake;
 mod lanes;
 mod metrics;
 mod parking;
+mod permits;
 mod put;
 mod reconcile;
+mod retention;
 mod retry;
 mod sweeper;
 mod worker;
@@ -50,6 +55,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::Config;
+pub use retention::RetentionConfig;
 pub use retry::{RetryConfig, Tried};
 
 use crate::child::{ChildCommand, Sandbox, StartError};
@@ -85,6 +91,8 @@ pub struct Deps {
     pub config: Arc<Config>,
     /// Section `[retry]`.
     pub retry: Arc<RetryConfig>,
+    /// Section `[retention]`.
+    pub retention: Arc<RetentionConfig>,
     /// How render children are started.
     pub child: ChildCommand,
     /// Section `[sandbox]`.
@@ -115,7 +123,7 @@ pub enum WorkerError {
 pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToken) -> Result<(), WorkerError> {
     let worker = Arc::new(Worker::new(deps, shutdown.clone()).map_err(StartError::Spawn)?);
     worker.pool.prepare(worker.deps.config.concurrency()).await?;
-    let Some((lanes, uploads, parked)) = subscribe(&worker).await? else {
+    let Some(Subscribed { lanes, uploads, parked, dead }) = subscribe(&worker).await? else {
         worker.pool.close().await;
         return Ok(());
     };
@@ -123,6 +131,8 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     let mut parts = JoinSet::new();
     parts.spawn(intake::consume(Arc::clone(&worker), uploads, tasks.clone()));
     parts.spawn(dispatcher::dispatch(Arc::clone(&worker), lanes, tasks.clone()));
+    parts.spawn(dead_wakes::consume(Arc::clone(&worker), dead));
+    parts.spawn(retention::forget(Arc::clone(&worker)));
     parts.spawn(parking::drain(Arc::clone(&worker), parked));
     parts.spawn(parking::replay(Arc::clone(&worker)));
     parts.spawn(sweeper::sweep(Arc::clone(&worker)));
@@ -142,7 +152,13 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     ended
 }
 
-type Subscribed = (Lanes, Box<dyn Subscription>, Box<dyn Subscription>);
+/// Everything that a worker consumes.
+struct Subscribed {
+    lanes: Lanes,
+    uploads: Box<dyn Subscription>,
+    parked: Box<dyn Subscription>,
+    dead: Box<dyn Subscription>,
+}
 
 /// Starts consuming; waits for a queue that is away. `None` when the worker is told to stop before.
 async fn subscribe(worker: &Worker) -> Result<Option<Subscribed>, QueueError> {
@@ -151,7 +167,8 @@ async fn subscribe(worker: &Worker) -> Result<Option<Subscribed>, QueueError> {
         let lanes = Lanes::subscribe(&*deps.queue, &deps.config).await?;
         let uploads = deps.queue.subscribe(Channel::Uploads, intake::EVENT_PREFETCH).await?;
         let parked = deps.queue.subscribe(Channel::Parking, parking::PARKED_PREFETCH).await?;
-        Ok((lanes, uploads, parked))
+        let dead = deps.queue.subscribe(Channel::DeadWakes, dead_wakes::DEAD_WAKE_PREFETCH).await?;
+        Ok(Subscribed { lanes, uploads, parked, dead })
     };
     match worker.dependencies.queue.patiently(&worker.shutdown, subscribing).await {
         Ok(subscribed) => Ok(Some(subscribed)),

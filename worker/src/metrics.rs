@@ -73,6 +73,11 @@ pub(crate) fn event(dialect: Dialect, outcome: EventOutcome) {
     counter!(names::EVENTS, "dialect" => dialect.name(), "outcome" => outcome.name()).increment(1);
 }
 
+/// The broker gave up on a wake.
+pub(crate) fn dead_wake() {
+    counter!(names::DEAD_WAKES).increment(1);
+}
+
 /// How many messages are parked.
 pub(crate) fn parked(count: u64) {
     gauge!(names::PARKED).set(count as f64);

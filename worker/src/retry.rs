@@ -12,6 +12,9 @@ use shared::domain::retry::RetrySchedule;
 /// A week: whatever has not succeeded by then never will.
 const DEADLINE_SECONDS_MAX: u64 = 7 * 86_400;
 
+/// The wait is doubled every time, so that more would be years.
+const REDRIVES_MAX: u32 = 10;
+
 /// How often and how long a failed attempt is tried again. Every field is a key of `config.default.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +33,10 @@ pub struct RetryConfig {
     pub deadline_heavy_seconds: u64,
     /// The same for the backfill lane.
     pub deadline_backfill_seconds: u64,
+    /// Times that a representation which ended at its deadline is tried anew by itself.
+    pub redrives_max: u32,
+    /// Seconds after the deadline until the first of those; doubled with each.
+    pub redrive_after_seconds: u64,
 }
 
 /// What is known of a row whose attempt failed.
@@ -51,6 +58,13 @@ impl RetryConfig {
         };
         if !(1..=100).contains(&self.crashes_max) {
             refuse("crashes_max".into(), self.crashes_max.into(), "from 1 to 100".into());
+        }
+        if self.redrives_max > REDRIVES_MAX {
+            refuse("redrives_max".into(), self.redrives_max.into(), format!("from 0 to {REDRIVES_MAX}"));
+        }
+        if !(1..=DEADLINE_SECONDS_MAX).contains(&self.redrive_after_seconds) {
+            let remedy = format!("seconds from 1 to {DEADLINE_SECONDS_MAX}");
+            refuse("redrive_after_seconds".into(), self.redrive_after_seconds, remedy);
         }
         if self.source_grace_seconds > DEADLINE_SECONDS_MAX {
             let remedy = format!("at most {DEADLINE_SECONDS_MAX} seconds");
@@ -75,6 +89,10 @@ impl RetryConfig {
             };
             (lane, Duration::from_secs(seconds))
         })
+    }
+
+    pub(crate) fn redrive_after(&self) -> Duration {
+        Duration::from_secs(self.redrive_after_seconds)
     }
 
     /// What follows from a failure; `jitter` is random in 0.0..1.0. The deadline is the sweeper's.
@@ -109,6 +127,8 @@ mod tests {
             deadline_normal_seconds: 900,
             deadline_heavy_seconds: 7200,
             deadline_backfill_seconds: 86_400,
+            redrives_max: 3,
+            redrive_after_seconds: 3600,
         }
     }
 

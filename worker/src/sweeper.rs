@@ -1,4 +1,5 @@
-//! The timed pass that carries on what messages have lost: wakes due rows, ends overdue ones, measures the backlog.
+//! The timed pass that carries on what messages have lost: wakes due rows, ends overdue ones and tries them anew,
+//! measures the backlog.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) async fn sweep(worker: Arc<Worker>) -> Ended {
         }
         report(wake_due(&worker, patience(&worker, started)).await);
         report(give_up_overdue(&worker).await);
+        report(redrive_overdue(&worker).await);
     }
 }
 
@@ -95,6 +97,19 @@ async fn give_up_overdue(worker: &Worker) -> Result<(), StoreError> {
     let rows = worker.dependencies.database.note(given_up)?;
     if rows > 0 {
         tracing::warn!(rows, failure.code = failure.code.name(), "{rows} representations ended at their deadline");
+    }
+    Ok(())
+}
+
+/// What ended at its deadline may have met an outage that nobody noticed: it gets a few more chances.
+async fn redrive_overdue(worker: &Worker) -> Result<(), StoreError> {
+    let retry = &worker.deps.retry;
+    let code = FailureCode::DeadlineExceeded;
+    let redriven = worker.deps.store.redrive_ended(code, retry.redrive_after(), retry.redrives_max, SWEEP_BATCH).await;
+    let redriven = worker.dependencies.database.note(redriven)?;
+    if redriven.representations > 0 {
+        let rows = redriven.representations;
+        tracing::info!(rows, failure.code = code.name(), "{rows} representations are tried anew after their deadline");
     }
     Ok(())
 }

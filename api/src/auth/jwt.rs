@@ -191,7 +191,7 @@ fn names(value: Option<&Value>) -> Result<BTreeSet<String>, &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ring::signature::{Ed25519KeyPair, KeyPair as _};
     use serde_json::json;
 
@@ -200,7 +200,7 @@ mod tests {
     use super::super::keys::tests::Provider;
     use super::*;
 
-    fn base64url(bytes: &[u8]) -> String {
+    pub(crate) fn base64url(bytes: &[u8]) -> String {
         const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let group = |chunk: &[u8]| {
             let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
@@ -215,16 +215,19 @@ mod tests {
         verifier: Verifier,
     }
 
-    fn pair(seed: u8) -> Ed25519KeyPair {
+    pub(crate) fn pair(seed: u8) -> Ed25519KeyPair {
         Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+    }
+
+    pub(crate) fn jwks(pair: &Ed25519KeyPair) -> Value {
+        let x = base64url(pair.public_key().as_ref());
+        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k", "alg": "EdDSA", "x": x }] })
     }
 
     fn issuer() -> Issuer {
         let pair = pair(1);
         let provider = Provider::default();
-        let x = base64url(pair.public_key().as_ref());
-        let jwks = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k", "alg": "EdDSA", "x": x }] });
-        *provider.answer.lock().unwrap() = Some(jwks.to_string());
+        *provider.answer.lock().unwrap() = Some(jwks(&pair).to_string());
         let config = Config {
             issuer: "https://id.example".to_owned(),
             audience: "thumbline".to_owned(),
@@ -238,7 +241,8 @@ mod tests {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
     }
 
-    fn claims() -> Value {
+    /// Of somebody in group `staff` of tenant `acme`.
+    pub(crate) fn claims() -> Value {
         json!({ "iss": "https://id.example", "aud": ["other", "thumbline"], "sub": "ada", "org": "acme", "exp": now() + 60.0,
             "iat": now(), "scope": "read:jira-work photos", "groups": ["staff"] })
     }
@@ -249,14 +253,14 @@ mod tests {
         claims
     }
 
-    fn signed(pair: &Ed25519KeyPair, header: &Value, claims: &Value) -> String {
+    pub(crate) fn signed(pair: &Ed25519KeyPair, header: &Value, claims: &Value) -> String {
         let message =
             format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
         let signature = base64url(pair.sign(message.as_bytes()).as_ref());
         format!("{message}.{signature}")
     }
 
-    fn header() -> Value {
+    pub(crate) fn header() -> Value {
         json!({ "alg": "EdDSA", "kid": "k", "typ": "at+jwt" })
     }
 

@@ -10,7 +10,7 @@ pub(crate) mod access;
 pub mod config;
 mod credentials;
 pub(crate) mod guard;
-mod jwt;
+pub(crate) mod jwt;
 mod keys;
 pub mod password;
 mod presented;

@@ -108,6 +108,38 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[json("FileAccess", "The rules that hold now.")],
     },
     Operation {
+        path: "/v1/files/{file}/explain",
+        id: "explainFile",
+        tag: "files",
+        summary: "The life of a file in order, with reasons",
+        parameters: &[FILE],
+        answers: &[json("Explanation", "What happened; the last sentences say where each representation stands.")],
+        ..GET
+    },
+    Operation {
+        path: "/v1/failures",
+        id: "listFailures",
+        tag: "service",
+        summary: "What ended as error, grouped by format, code and decoder, the largest groups first",
+        parameters: &[in_query(
+            "limit",
+            "Most groups.",
+            r#"{"type":"integer","minimum":1,"maximum":200,"default":200}"#,
+        )],
+        answers: &[json("Failures", "The groups.")],
+        ..GET
+    },
+    Operation {
+        method: "post",
+        path: "/v1/redrive",
+        id: "redrive",
+        tag: "service",
+        summary: "Give representations that ended as error another chance; repeat it with `until` while some remain",
+        body: Some("Redrive"),
+        answers: &[json("Redriven", "How much matched, and what is pending again.")],
+        ..GET
+    },
+    Operation {
         path: "/v1/presets",
         id: "listPresets",
         tag: "service",

@@ -9,6 +9,10 @@ pub(super) fn all() -> Value {
     json!({
         "Access": access(),
         "Document": { "type": "object", "required": ["openapi", "paths"] },
+        "Explanation": object(&json!({
+            "events": list(&object(&json!({ "at": text(), "kind": text(), "detail": text() }))),
+        })),
+        "Failures": object(&json!({ "failures": list(&failure_group()) })),
         "File": file(),
         "FileAccess": object(&json!({ "access": or_null(&named("Access")) })),
         "FilePage": object(&json!({ "files": list(&named("File")), "next_cursor": text_or_null() })),
@@ -23,6 +27,8 @@ pub(super) fn all() -> Value {
         "Presets": object(&json!({ "presets": list(&named("Preset")) })),
         "Problem": problem(),
         "Readiness": readiness(),
+        "Redrive": redrive(),
+        "Redriven": redriven(),
         "Replayed": object(&json!({ "replayed": count() })),
         "Representation": representation(),
         "Version": version(),
@@ -84,6 +90,45 @@ fn access() -> Value {
         "maxItems": ACCESS_GROUPS_MAX,
         "items": { "type": "array", "minItems": 1, "maxItems": ACCESS_RULES_MAX, "items": rule },
     })
+}
+
+fn failure_group() -> Value {
+    object(&json!({
+        "format": text_or_null(),
+        "decoder": text_or_null(),
+        "code": text(),
+        "representations": count(),
+        "versions": count(),
+        "first_at": text(),
+        "last_at": text(),
+        "example": object(&json!({ "version_id": id(), "reason": text() })),
+    }))
+}
+
+/// What is left out is no condition.
+fn redrive() -> Value {
+    let lanes = Lane::ALL.map(Lane::name);
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "code": text(), "format": text(), "preset": text(), "since": text(), "until": text(),
+            "lane": { "enum": lanes, "default": "backfill" },
+            "dry_run": { "type": "boolean", "default": false },
+            "limit": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 1000 },
+        },
+    })
+}
+
+fn redriven() -> Value {
+    let amount = object(&json!({ "representations": count(), "versions": count() }));
+    object(&json!({
+        "dry_run": { "type": "boolean" },
+        "matched": amount,
+        "redriven": amount,
+        "remaining": count(),
+        "until": text(),
+    }))
 }
 
 fn parked() -> Value {

@@ -8,11 +8,12 @@ use std::time::Duration;
 use http::Method;
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use shared::domain::failure::FailureCode;
 
 use super::operations::OPERATIONS;
 use super::{document, reference};
 use crate::router;
-use crate::tests::harness::TestApi;
+use crate::tests::harness::{TestApi, failed};
 
 /// Pages for people, and the metrics, whose format is Prometheus' own.
 const UNDESCRIBED: [&str; 3] = ["/", "/docs", "/metrics"];
@@ -66,10 +67,14 @@ async fn answers_have_the_shapes_that_are_described() {
     let uploaded = api.upload("a.jpg", b"some bytes").await;
     api.succeed(uploaded, &[b"page"]).await;
     let file = format!("/v1/files/{}", uploaded.file);
-    let access = format!("{file}/access");
+    let (access, explain) = (format!("{file}/access"), format!("{file}/explain"));
+    let broken = api.upload("broken.jpg", b"other bytes").await;
+    api.settle(broken, |_| failed(FailureCode::CorruptSource)).await;
     for (path, status, schema) in [
         (file.as_str(), 200, "File"),
         (&access, 200, "FileAccess"),
+        (&explain, 200, "Explanation"),
+        ("/v1/failures", 200, "Failures"),
         ("/v1/files", 200, "FilePage"),
         ("/v1/presets", 200, "Presets"),
         ("/v1/parked", 200, "ParkedPage"),

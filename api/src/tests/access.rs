@@ -13,6 +13,7 @@ use shared::ports::state_store::StateStore as _;
 
 use super::harness::{Setup, TOKEN, TestApi, Uploaded};
 use crate::auth::access::{Access, By};
+use crate::auth::jwt::tests as jwt;
 use crate::auth::{Mode, password};
 use crate::router;
 
@@ -347,6 +348,54 @@ async fn a_producer_finds_its_file_by_source() {
     for odd in ["source=bucket/key", "source=s3://bucket", "source=s3://b/k&source_id=x", "source_id=x&tenant=a/b"] {
         assert_eq!(found(odd, TOKEN).await.status(), 400, "{odd}");
     }
+}
+
+async fn with_keys_of(path: &std::path::Path) -> TestApi {
+    let keys = adapters::keys::open(&format!("file:{}", path.display())).unwrap();
+    TestApi::with(Setup { mode: Mode::Jwt, keys: Some(keys), ..Setup::default() }).await
+}
+
+#[tokio::test]
+async fn access_tokens_of_a_provider_open_what_their_claims_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.json");
+    std::fs::write(&path, jwt::jwks(&jwt::pair(1)).to_string()).unwrap();
+    let api = with_keys_of(&path).await;
+    let uploaded = upload_as(&api, TOKEN, Some(json!([["group:staff"], ["scope:photos"]]))).await;
+    let file = format!("/2.0/files/{}", uploaded.file);
+    let status = async |pair: u8, header: Value, claims: Value| {
+        let token = jwt::signed(&jwt::pair(pair), &header, &claims);
+        ask(&api, "GET", &file, Some(&token)).await.status().as_u16()
+    };
+    let with = |name: &str, value: Value| {
+        let mut claims = jwt::claims();
+        claims[name] = value;
+        claims
+    };
+    assert_eq!(status(1, jwt::header(), jwt::claims()).await, 200);
+    assert_eq!(status(1, jwt::header(), with("groups", json!(["others"]))).await, 404);
+    assert_eq!(status(1, jwt::header(), with("scope", json!("thumbline:read"))).await, 404);
+    assert_eq!(status(1, jwt::header(), with("scope", json!("photos"))).await, 403);
+    assert_eq!(status(1, jwt::header(), with("scope", json!("thumbline:operate"))).await, 200);
+    assert_eq!(status(1, jwt::header(), with("iss", json!("https://evil.example"))).await, 401);
+    assert_eq!(status(1, jwt::header(), with("padding", json!("x".repeat(10_000)))).await, 401);
+    assert_eq!(status(1, json!({ "alg": "none", "kid": "k" }), jwt::claims()).await, 401);
+    assert_eq!(status(1, json!({ "alg": "EdDSA", "kid": "unknown" }), jwt::claims()).await, 401);
+    assert_eq!(status(2, jwt::header(), jwt::claims()).await, 401);
+    // What was seen of the keys outlives them.
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(status(1, jwt::header(), jwt::claims()).await, 200);
+}
+
+#[tokio::test]
+async fn without_keys_only_access_tokens_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let api = with_keys_of(&directory.path().join("missing.json")).await;
+    let token = jwt::signed(&jwt::pair(1), &jwt::header(), &jwt::claims());
+    let answer = ask(&api, "GET", "/v1/presets", Some(&token)).await;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert_eq!(ask(&api, "GET", "/v1/presets", Some(TOKEN)).await.status(), 200);
 }
 
 #[test]

@@ -81,6 +81,39 @@ async fn without_the_queue_uploads_and_requests_go_on() {
     assert_eq!(api.get("/livez").await.status(), 200);
 }
 
+/// A broker that froze: it takes everything and answers nothing.
+struct FrozenQueue;
+
+#[async_trait]
+impl WorkQueue for FrozenQueue {
+    async fn wake(&self, _: &Wake) -> Result<(), QueueError> {
+        std::future::pending().await
+    }
+    async fn publish_upload(&self, _: &Message) -> Result<(), QueueError> {
+        std::future::pending().await
+    }
+    async fn park(&self, _: &Message, _: &ParkingReason) -> Result<(), QueueError> {
+        std::future::pending().await
+    }
+    async fn subscribe(&self, _: Channel, _: u16) -> Result<Box<dyn Subscription>, QueueError> {
+        std::future::pending().await
+    }
+    async fn ping(&self) -> Result<(), QueueError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_queue_costs_the_first_upload_a_moment_and_the_next_nothing() {
+    let api = TestApi::with(Setup { queue: |_| Arc::new(FrozenQueue), ..Setup::default() }).await;
+    let begun = std::time::Instant::now();
+    for name in ["a.jpg", "b.jpg", "c.jpg", "d.jpg"] {
+        let uploaded = api.upload(name, b"meow").await;
+        assert_eq!(api.json(&uploaded.representation("png_paged_1024x1024")).await["status"]["state"], "pending");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn without_the_database_clients_are_told_to_come_again() {
     let api = TestApi::start().await;

@@ -27,7 +27,7 @@ async fn refused(request: RequestBuilder, what: &str, expected: (u16, &str)) {
 
 /// Templates of Box's routes that name a file.
 fn file_routes() -> Vec<&'static str> {
-    let paths = router::tests::paths().into_iter().map(|(path, _)| path);
+    let paths = router::paths().into_iter().map(|(path, _)| path);
     paths.filter(|path| path.starts_with("/2.0") && path.contains("{file}")).collect()
 }
 

@@ -19,6 +19,7 @@ use shared::domain::preset::PresetTable;
 use shared::domain::representation::{Content, Outcome, PageContent};
 use shared::domain::source::{AllowedBucket, AllowedBuckets};
 use shared::ports::blob_store::{BlobBody, BlobStore, SourceStore};
+use shared::ports::key_source::KeySource;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, Wake, WorkQueue};
 use tempfile::TempDir;
@@ -41,6 +42,8 @@ pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) mode: Mode,
+    /// The identity provider's, in mode `jwt`.
+    pub(crate) keys: Option<Arc<dyn KeySource>>,
     pub(crate) blobs: fn(Arc<dyn BlobStore>) -> Arc<dyn BlobStore>,
     pub(crate) queue: fn(Arc<dyn WorkQueue>) -> Arc<dyn WorkQueue>,
 }
@@ -48,7 +51,7 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let config = Config { public_url: PUBLIC_URL.to_owned(), ..crate::config::tests::loopback() };
-        Self { config, mode: Mode::Open, blobs: |blobs| blobs, queue: |queue| queue }
+        Self { config, mode: Mode::Open, keys: None, blobs: |blobs| blobs, queue: |queue| queue }
     }
 }
 
@@ -97,7 +100,11 @@ impl TestApi {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config { spool_directory: spool.to_str().unwrap().to_owned(), ..setup.config };
-        let auth = crate::auth::config::tests::section(setup.mode, TOKEN);
+        let auth = crate::auth::Config {
+            issuer: "https://id.example".to_owned(),
+            audience: "thumbline".to_owned(),
+            ..crate::auth::config::tests::section(setup.mode, TOKEN)
+        };
         let router = router(Deps {
             store: Arc::new(store.clone()),
             files: Arc::new(store.clone()),
@@ -110,7 +117,7 @@ impl TestApi {
             config: Arc::new(config),
             signer: Signer::new(""),
             sources,
-            auth: Auth::new(&auth, Arc::new(store.clone()), None),
+            auth: Auth::new(&auth, Arc::new(store.clone()), setup.keys),
             access: Arc::new(store.clone()),
             exposition: Some(Arc::new(|| "thumbline_build_info 1\n".to_owned())),
         });

@@ -72,6 +72,14 @@ impl SourceFormat {
         }
     }
 
+    /// The decoder that failures are grouped by: each format has its own, but a raw file is read as the JPEG in it.
+    pub fn decoder(self) -> &'static str {
+        match self {
+            Self::Raw => Self::Jpeg.name(),
+            other => other.name(),
+        }
+    }
+
     /// The media type: IANA's where there is one, else the one in use.
     pub fn media_type(self) -> &'static str {
         match self {

@@ -2,8 +2,10 @@
 
 pub mod access;
 pub mod blob_key;
+pub mod cost;
 pub mod credential;
 pub mod dimensions;
+pub mod explain;
 pub mod failure;
 pub mod file;
 pub mod file_change;
@@ -11,7 +13,9 @@ pub mod format;
 pub mod hint;
 pub mod ids;
 pub mod lane;
+pub mod ledger;
 pub mod limits;
+pub mod moment;
 pub mod plan;
 pub mod preset;
 pub mod principal;

@@ -7,6 +7,7 @@ pub mod access_store;
 pub mod blob_store;
 pub mod file_store;
 pub mod key_source;
+pub mod ledger;
 pub mod parking;
 pub mod state_store;
 pub mod work_queue;

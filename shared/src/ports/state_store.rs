@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::ledger::Ledger;
 use crate::domain::failure::Failure;
 use crate::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, Wanted};
 use crate::domain::ids::{ClaimToken, FileId, FileVersionId, Tenant};
 use crate::domain::lane::Lane;
+use crate::domain::ledger::AttemptNotes;
 use crate::domain::preset::PresetName;
 use crate::domain::representation::Outcome;
 
@@ -16,7 +18,7 @@ use crate::domain::representation::Outcome;
 /// Shared times (leases, due times, deadlines) are the database's own time, taken inside the statement: workers' clocks
 /// decide nothing. Every method is one short transaction; none holds a lock afterwards.
 #[async_trait]
-pub trait StateStore: Send + Sync + 'static {
+pub trait StateStore: Ledger + Send + Sync + 'static {
     /// Makes rows of a new file version, all or none: the file unless it is there, the version unless it is there, and
     /// one `pending` row per wanted preset. The same version again changes nothing. The newest version by
     /// [`VersionOrder`](crate::domain::file::VersionOrder) becomes current, whatever the order of arrival.
@@ -54,6 +56,17 @@ pub trait StateStore: Send + Sync + 'static {
         version: FileVersionId,
         token: &ClaimToken,
         outcomes: &[(PresetName, Outcome)],
+    ) -> Result<Vec<PresetName>, StoreError> {
+        self.settle_attempt(version, token, outcomes, &AttemptNotes::default()).await
+    }
+
+    /// The same, with what else is to be remembered of the attempt.
+    async fn settle_attempt(
+        &self,
+        version: FileVersionId,
+        token: &ClaimToken,
+        outcomes: &[(PresetName, Outcome)],
+        notes: &AttemptNotes,
     ) -> Result<Vec<PresetName>, StoreError>;
 
     /// Versions with rows that are `pending`, due, not leased, and whose last wake is longer ago than `patience`
@@ -128,6 +141,8 @@ pub struct Claim {
     pub waited: Duration,
     /// How long ago the oldest of their first attempts began, by the database's clock; zero when this is the first.
     pub since_first_attempt: Duration,
+    /// Set when the version is quarantined: what ended it. Its rows are not to be tried.
+    pub quarantine: Option<Failure>,
 }
 
 /// What [`StateStore::record_bytes`] found.
@@ -174,7 +189,7 @@ pub struct CensusLine {
 
 /// Why a change of a file was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Conflict {
     /// Another file of the parent has this name.
     #[error("another file of the parent has this name")]
     NameInUse,
@@ -198,12 +213,18 @@ pub enum StoreError {
     /// The database did not answer, or answered with an error of its own; the same call may succeed later.
     #[error("the database is away: {0}")]
     Away(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The schema is not the one expected: somebody has to migrate, or to update this program.
+    #[error("{0}")]
+    Schema(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database answers, but does not let us write; needs an operator.
+    #[error("the database refuses us: {0}")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The file or version does not exist.
     #[error("there is no such file version")]
     NotFound,
     /// What was asked for contradicts what is there; nothing was changed.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Conflict(#[from] Conflict),
     /// A row contradicts our model; this is our bug or somebody's hand.
     #[error("row {id} of table {table} has an impossible {column}: {problem}")]
     Inconsistent {

@@ -51,6 +51,8 @@ pub enum Channel {
     Wakes(Lane),
     /// What could not be understood.
     Parking,
+    /// Wakes that were delivered too often without being settled.
+    DeadWakes,
 }
 
 /// "Look at this file version again."

@@ -96,11 +96,44 @@ async fn a_server_that_froze_is_away_and_comes_back() {
     eventually("the server is back", || async { store.pending_migrations().await.ok() }).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: run `make test`"]
+async fn a_server_that_went_down_costs_a_moment_and_not_the_whole_patience() {
+    let url = postgresql_url();
+    let (before, after) = url.split_once('@').unwrap();
+    let (address, database) = after.split_once('/').unwrap();
+    let server = Link::to(address.to_owned()).await;
+    let patient = Config { acquire_timeout_seconds: 60, ..config(format!("{before}@{}/{database}", server.address)) };
+    let store = Database::connect(&patient).await.unwrap();
+    store.pending_migrations().await.unwrap();
+    server.close().await;
+    let begun = Instant::now();
+    for _ in 0..3 {
+        expect_away(store.pending_migrations().await, begun);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: run `make test`"]
+async fn a_read_only_server_is_refused_with_the_remedy() {
+    let scratch = super::scratch::Scratch::postgresql().await;
+    scratch
+        .run(|place| async move {
+            let (_, name) = place.config.url.rsplit_once('/').unwrap();
+            place.tamper(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+            let refused = Database::connect(&place.config).await;
+            let Err(error @ StoreError::Refused(_)) = refused else { panic!("{refused:?}") };
+            assert!(error.to_string().contains("connect to the primary server"), "{error}");
+        })
+        .await;
+}
+
 /// A TCP connection to the server that can be frozen: nothing is lost, nothing moves.
 #[derive(Clone)]
 struct Link {
     address: SocketAddr,
     frozen: watch::Sender<bool>,
+    closed: watch::Sender<bool>,
 }
 
 impl Link {
@@ -108,16 +141,31 @@ impl Link {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (frozen, seen) = watch::channel(false);
+        let (closed, mut closing) = watch::channel(false);
         tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            let mut carriers = tokio::task::JoinSet::new();
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    _ = closing.wait_for(|closed| *closed) => return,
+                };
+                let Ok((client, _)) = accepted else { return };
                 let upstream = TcpStream::connect(&server).await.unwrap();
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = upstream.into_split();
-                tokio::spawn(carry(from_client, to_server, seen.clone()));
-                tokio::spawn(carry(from_server, to_client, seen.clone()));
+                carriers.spawn(carry(from_client, to_server, seen.clone()));
+                carriers.spawn(carry(from_server, to_client, seen.clone()));
             }
         });
-        Self { address, frozen }
+        Self { address, frozen, closed }
+    }
+
+    /// Cuts everything, and nobody listens any more.
+    async fn close(&self) {
+        self.closed.send_replace(true);
+        while TcpStream::connect(self.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn freeze(&self, frozen: bool) {

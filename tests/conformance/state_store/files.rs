@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use shared::domain::file::{ByteFacts, Condition, NewFileVersion, VersionIdentity};
 use shared::domain::ids::FileId;
 use shared::ports::file_store::{Change, FileStore, Listing, ListingKey, Parent};
-use shared::ports::state_store::{Refusal, StateStore, StoreError};
+use shared::ports::state_store::{Conflict, StateStore, StoreError};
 
 use super::fixtures::*;
 use super::scratch::Store;
@@ -28,7 +28,7 @@ fn parent(id: &str) -> Parent {
 async fn is_in_use(store: &Database, new: &NewFileVersion) -> bool {
     match store.register(new).await {
         Ok(_) => false,
-        Err(StoreError::Refused(Refusal::NameInUse)) => true,
+        Err(StoreError::Conflict(Conflict::NameInUse)) => true,
         Err(error) => panic!("{error}"),
     }
 }
@@ -64,7 +64,7 @@ pub(super) async fn a_name_is_free_while_its_file_is_in_the_trash(Store { store,
     store.change(first.file_id, &Change::Trash, None).await.unwrap();
     let second = registered(&store, &upload("7", "A.jpg")).await;
     let restored = store.change(first.file_id, &Change::Restore, None).await;
-    assert!(matches!(restored, Err(StoreError::Refused(Refusal::NameInUse))), "{restored:?}");
+    assert!(matches!(restored, Err(StoreError::Conflict(Conflict::NameInUse))), "{restored:?}");
     assert!(stands(&store, &first).await.file.trashed_at.is_some());
     let place = Change::Place { name: Some("b.jpg".to_owned()), parent: None };
     store.change(second.file_id, &place, None).await.unwrap();
@@ -82,16 +82,16 @@ pub(super) async fn a_further_version_wants_its_file_there(Store { store, .. }: 
     let second = registered(&store, &further(2, Some(0))).await;
     assert!(second.is_current && second.file_id == first.file_id);
     let stale = store.register(&further(3, Some(0))).await;
-    assert!(matches!(stale, Err(StoreError::Refused(Refusal::RevisionDiffers))), "{stale:?}");
+    assert!(matches!(stale, Err(StoreError::Conflict(Conflict::RevisionDiffers))), "{stale:?}");
     registered(&store, &further(4, None)).await;
     registered(&store, &upload("7", "b.jpg")).await;
     let renamed = store.register(&NewFileVersion { name: "B.jpg".to_owned(), ..further(5, None) }).await;
-    assert!(matches!(renamed, Err(StoreError::Refused(Refusal::NameInUse))), "{renamed:?}");
+    assert!(matches!(renamed, Err(StoreError::Conflict(Conflict::NameInUse))), "{renamed:?}");
     assert_eq!(store.versions(first.file_id, None, 10).await.unwrap().len(), 3, "what was refused left nothing");
 
     store.change(first.file_id, &Change::Trash, None).await.unwrap();
     let trashed = store.register(&further(6, None)).await;
-    assert!(matches!(trashed, Err(StoreError::Refused(Refusal::Trashed))), "{trashed:?}");
+    assert!(matches!(trashed, Err(StoreError::Conflict(Conflict::Trashed))), "{trashed:?}");
     store.change(first.file_id, &Change::Purge, None).await.unwrap();
     assert!(matches!(store.register(&further(7, None)).await, Err(StoreError::NotFound)));
     let unknown = NewFileVersion { file_identity: "upload:unknown".to_owned(), ..further(8, None) };
@@ -109,7 +109,7 @@ pub(super) async fn files_are_renamed_and_moved(Store { store, .. }: Store) {
     };
     for taken in [place(Some("B.jpg"), None), place(Some("b.jpg"), Some("8"))] {
         let refused = store.change(a.file_id, &taken, None).await;
-        assert!(matches!(refused, Err(StoreError::Refused(Refusal::NameInUse))), "{taken:?}: {refused:?}");
+        assert!(matches!(refused, Err(StoreError::Conflict(Conflict::NameInUse))), "{taken:?}: {refused:?}");
     }
     store.change(b.file_id, &place(Some("B.JPG"), None), Some(0)).await.unwrap();
     store.change(a.file_id, &place(None, Some("8")), None).await.unwrap();

@@ -10,8 +10,9 @@ use super::scratch::Store;
 pub(super) async fn an_empty_database_says_what_to_run(Store { store, .. }: Store) {
     store.migrate_down().await.unwrap();
     let error = store.ping().await.unwrap_err();
+    assert!(error.to_string().starts_with("the schema is not the expected one"), "{error}");
     assert!(error.to_string().contains("run `thumbline migrate`"), "{error}");
-    let StoreError::Away(source) = error else { panic!("{error:?}") };
+    let StoreError::Schema(source) = error else { panic!("{error:?}") };
     assert!(matches!(source.downcast_ref(), Some(SchemaMismatch::Behind { pending }) if !pending.is_empty()));
     store.migrate().await.unwrap();
     store.ping().await.unwrap();
@@ -20,7 +21,7 @@ pub(super) async fn an_empty_database_says_what_to_run(Store { store, .. }: Stor
 pub(super) async fn a_newer_schema_is_refused(place: Store) {
     place.tamper("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29991231_000001_later', 1)").await;
     for refused in [place.store.ping().await, place.store.migrate().await] {
-        let Err(StoreError::Away(source)) = refused else { panic!("{refused:?}") };
+        let Err(StoreError::Schema(source)) = refused else { panic!("{refused:?}") };
         assert!(matches!(source.downcast_ref(), Some(SchemaMismatch::Unknown(_))), "{source}");
         assert!(source.to_string().contains("update this program"), "{source}");
     }

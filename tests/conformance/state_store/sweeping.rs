@@ -170,3 +170,18 @@ pub(super) async fn excused_time_does_not_count(Store { store, .. }: Store) {
     let ended = store.give_up_overdue(&[(Lane::Normal, deadline)], &failure).await.unwrap();
     assert_eq!((ended, state(&store, &slow, SMALL).await), (1, State::Pending));
 }
+
+pub(super) async fn a_lease_that_no_worker_gave_does_not_hold_a_row_for_ever(place: Store) {
+    let store = &place.store;
+    let registration = registered(store, &photo("beach.jpg")).await;
+    let token = claimed(store, &registration).await;
+    let failure = failure(FailureCode::DeadlineExceeded);
+    assert_eq!(store.give_up_overdue(&[], &failure).await.unwrap(), 0);
+    assert!(store.extend(&token, LONG).await.unwrap(), "an honest lease stays");
+    place.tamper("UPDATE representation SET lease_until = 9000000000000000").await;
+    assert_eq!(store.due(Duration::ZERO, 10).await.unwrap(), []);
+    store.give_up_overdue(&[], &failure).await.unwrap();
+    assert_eq!(store.due(Duration::ZERO, 10).await.unwrap().len(), 1);
+    assert!(!store.extend(&token, LONG).await.unwrap());
+    claimed(store, &registration).await;
+}

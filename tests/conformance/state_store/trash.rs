@@ -9,7 +9,7 @@ use shared::domain::ids::FileId;
 use shared::domain::lane::Lane;
 use shared::domain::representation::{Outcome, State};
 use shared::ports::file_store::{Change, FileStore, SourceRemoval};
-use shared::ports::state_store::{Refusal, Registration, StateStore, StoreError};
+use shared::ports::state_store::{Conflict, Registration, StateStore, StoreError};
 
 use super::fixtures::*;
 use super::scratch::Store;
@@ -18,9 +18,9 @@ async fn changed(store: &Database, file: FileId, change: Change) {
     store.change(file, &change, None).await.unwrap();
 }
 
-async fn refused(store: &Database, file: FileId, change: Change, why: Refusal) {
+async fn refused(store: &Database, file: FileId, change: Change, why: Conflict) {
     let answer = store.change(file, &change, None).await;
-    assert!(matches!(answer, Err(StoreError::Refused(refusal)) if refusal == why), "{change:?}: {answer:?}");
+    assert!(matches!(answer, Err(StoreError::Conflict(refusal)) if refusal == why), "{change:?}: {answer:?}");
 }
 
 async fn is_trashed(store: &Database, file: FileId) -> bool {
@@ -90,14 +90,14 @@ pub(super) async fn what_crosses_the_removal_is_not_claimed(Store { store, .. }:
 pub(super) async fn each_change_needs_its_state(Store { store, .. }: Store) {
     let photo = registered(&store, &photo("beach.jpg")).await;
     let (file, version) = (photo.file_id, photo.version_id);
-    refused(&store, file, Change::Restore, Refusal::NotTrashed).await;
-    refused(&store, file, Change::Purge, Refusal::NotTrashed).await;
-    refused(&store, file, Change::PurgeVersion(version), Refusal::NotTrashed).await;
-    refused(&store, file, Change::RestoreVersion(version), Refusal::NotTrashed).await;
-    refused(&store, file, Change::TrashVersion(version), Refusal::OnlyVersion).await;
+    refused(&store, file, Change::Restore, Conflict::NotTrashed).await;
+    refused(&store, file, Change::Purge, Conflict::NotTrashed).await;
+    refused(&store, file, Change::PurgeVersion(version), Conflict::NotTrashed).await;
+    refused(&store, file, Change::RestoreVersion(version), Conflict::NotTrashed).await;
+    refused(&store, file, Change::TrashVersion(version), Conflict::OnlyVersion).await;
     changed(&store, file, Change::Trash).await;
-    refused(&store, file, Change::Trash, Refusal::Trashed).await;
-    refused(&store, file, Change::Place { name: Some("x".to_owned()), parent: None }, Refusal::Trashed).await;
+    refused(&store, file, Change::Trash, Conflict::Trashed).await;
+    refused(&store, file, Change::Place { name: Some("x".to_owned()), parent: None }, Conflict::Trashed).await;
     let unknown = FileId::new(4711).unwrap();
     assert!(matches!(store.change(unknown, &Change::Trash, None).await, Err(StoreError::NotFound)));
 }
@@ -106,7 +106,7 @@ pub(super) async fn a_change_of_another_revision_is_refused(Store { store, .. }:
     let photo = registered(&store, &photo("beach.jpg")).await;
     assert_eq!(stands(&store, &photo).await.file.revision, 0);
     let answer = store.change(photo.file_id, &Change::Trash, Some(1)).await;
-    assert!(matches!(answer, Err(StoreError::Refused(Refusal::RevisionDiffers))), "{answer:?}");
+    assert!(matches!(answer, Err(StoreError::Conflict(Conflict::RevisionDiffers))), "{answer:?}");
     assert!(!is_trashed(&store, photo.file_id).await);
     store.change(photo.file_id, &Change::Trash, Some(0)).await.unwrap();
     store.change(photo.file_id, &Change::Restore, Some(1)).await.unwrap();
@@ -195,10 +195,10 @@ pub(super) async fn a_file_shows_the_newest_version_that_is_not_in_the_trash(Sto
     assert_eq!(shown().await, third.version_id);
     changed(&store, file, Change::TrashVersion(third.version_id)).await;
     assert_eq!(shown().await, second.version_id);
-    refused(&store, file, Change::TrashVersion(third.version_id), Refusal::Trashed).await;
+    refused(&store, file, Change::TrashVersion(third.version_id), Conflict::Trashed).await;
     changed(&store, file, Change::TrashVersion(first.version_id)).await;
     assert_eq!(shown().await, second.version_id);
-    refused(&store, file, Change::TrashVersion(second.version_id), Refusal::OnlyVersion).await;
+    refused(&store, file, Change::TrashVersion(second.version_id), Conflict::OnlyVersion).await;
     changed(&store, file, Change::PurgeVersion(third.version_id)).await;
     assert_eq!(store.version(file, third.version_id).await.unwrap(), None);
     changed(&store, file, Change::RestoreVersion(first.version_id)).await;
@@ -226,5 +226,5 @@ pub(super) async fn a_version_stops_in_the_trash_and_goes_on_after_it(Store { st
     claimed(&store, &first).await;
     let condition = Condition::Existing { revision: Some(u32::MAX) };
     let stale = store.register(&NewFileVersion { condition, ..version_of("beach.jpg", "etag:3") }).await;
-    assert!(matches!(stale, Err(StoreError::Refused(Refusal::RevisionDiffers))), "{stale:?}");
+    assert!(matches!(stale, Err(StoreError::Conflict(Conflict::RevisionDiffers))), "{stale:?}");
 }

@@ -59,7 +59,7 @@ impl Corner {
     }
 
     pub(super) fn queues(&self) -> Vec<String> {
-        let mut names = vec!["thumbline.uploads".to_owned(), "thumbline.parking".to_owned()];
+        let mut names = ["thumbline.uploads", "thumbline.parking", "thumbline.wake.dead"].map(str::to_owned).to_vec();
         for lane in Lane::ALL {
             names.extend((0..SHARDS).map(|shard| format!("thumbline.wake.{}.{shard}", lane.name())));
         }

@@ -5,15 +5,26 @@ use std::time::{Duration, Instant};
 
 use adapters::queue::Config;
 use shared::domain::lane::Lane;
-use shared::ports::work_queue::{Channel, QueueError, WorkQueue};
+use shared::ports::work_queue::{Channel, QueueError, Subscription, WorkQueue};
 use tokio::io::AsyncReadExt as _;
 
-use super::corner::in_corner;
-use super::proxy::Mode;
+use super::corner::{Corner, in_corner};
+use super::proxy::{Mode, Proxy};
 use super::{DEADLINE, config, drain, next, nothing_comes, subscribe, upload, version, wake};
 
+/// Runs a test with a queue that reaches the broker through a proxy, and a subscription to the normal lane.
+async fn through_a_proxy(test: impl AsyncFnOnce(&Corner, &Proxy, Arc<dyn WorkQueue>, Box<dyn Subscription>)) {
+    in_corner(async |corner| {
+        let proxy = corner.proxy(None).await;
+        let queue = corner.open_through(&proxy).await;
+        let wakes = subscribe(&queue, Channel::Wakes(Lane::Normal), 2).await;
+        test(corner, &proxy, queue, wakes).await;
+    })
+    .await;
+}
+
 /// Waits until the queue takes wakes again.
-async fn wake_until_taken(queue: &Arc<dyn WorkQueue>, number: i64) {
+pub(super) async fn wake_until_taken(queue: &Arc<dyn WorkQueue>, number: i64) {
     let deadline = Instant::now() + DEADLINE;
     loop {
         match queue.wake(&wake(number, "acme", Lane::Normal)).await {
@@ -27,10 +38,7 @@ async fn wake_until_taken(queue: &Arc<dyn WorkQueue>, number: i64) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ: run `make test`"]
 async fn a_cut_connection_is_bridged() {
-    in_corner(async |corner| {
-        let proxy = corner.proxy(None).await;
-        let queue = corner.open_through(&proxy).await;
-        let mut wakes = subscribe(&queue, Channel::Wakes(Lane::Normal), 2).await;
+    through_a_proxy(async |_, proxy, queue, mut wakes| {
         queue.wake(&wake(1, "acme", Lane::Normal)).await.unwrap();
         let held = next(&mut wakes).await;
         proxy.cut();
@@ -49,10 +57,7 @@ async fn a_cut_connection_is_bridged() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ: run `make test`"]
 async fn while_the_broker_is_unreachable_it_says_so_at_once() {
-    in_corner(async |corner| {
-        let proxy = corner.proxy(None).await;
-        let queue = corner.open_through(&proxy).await;
-        let mut wakes = subscribe(&queue, Channel::Wakes(Lane::Normal), 2).await;
+    through_a_proxy(async |_, proxy, queue, mut wakes| {
         proxy.set(Mode::Refuse);
         for _ in 0..20 {
             let asked = Instant::now();
@@ -73,10 +78,7 @@ async fn while_the_broker_is_unreachable_it_says_so_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ: run `make test`"]
 async fn a_frozen_broker_is_noticed_and_nothing_hangs() {
-    in_corner(async |corner| {
-        let proxy = corner.proxy(None).await;
-        let queue = corner.open_through(&proxy).await;
-        let mut wakes = subscribe(&queue, Channel::Wakes(Lane::Normal), 2).await;
+    through_a_proxy(async |_, proxy, queue, mut wakes| {
         queue.wake(&wake(1, "acme", Lane::Normal)).await.unwrap();
         let held = next(&mut wakes).await;
         proxy.set(Mode::Stall);
@@ -97,9 +99,7 @@ async fn a_frozen_broker_is_noticed_and_nothing_hangs() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ: run `make test`"]
 async fn a_deleted_queue_is_declared_again_after_the_next_reconnect() {
-    in_corner(async |corner| {
-        let proxy = corner.proxy(None).await;
-        let queue = corner.open_through(&proxy).await;
+    through_a_proxy(async |corner, proxy, queue, _| {
         let mut uploads = subscribe(&queue, Channel::Uploads, 2).await;
         corner.delete_queue(&format!("{}thumbline.uploads", corner.namespace)).await;
         let error = queue.publish_upload(&upload("lost")).await.unwrap_err();

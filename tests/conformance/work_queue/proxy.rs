@@ -31,6 +31,8 @@ pub(super) struct Proxy {
 
 struct State {
     mode: watch::Sender<Mode>,
+    /// Where new connections lead.
+    upstream: watch::Sender<String>,
     /// Counts cuts; open connections end when it changes.
     cuts: watch::Sender<u64>,
 }
@@ -39,8 +41,12 @@ impl Proxy {
     pub(super) async fn start(upstream: String, falsify: Falsify) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State { mode: watch::Sender::new(Mode::Forward), cuts: watch::Sender::new(0) });
-        let accepting = tokio::spawn(accept(listener, upstream, Arc::clone(&state), falsify));
+        let state = Arc::new(State {
+            mode: watch::Sender::new(Mode::Forward),
+            upstream: watch::Sender::new(upstream),
+            cuts: watch::Sender::new(0),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&state), falsify));
         Self { address, state, accepting }
     }
 
@@ -49,6 +55,11 @@ impl Proxy {
         if mode == Mode::Refuse {
             self.cut();
         }
+    }
+
+    /// New connections lead there; open ones stay where they are.
+    pub(super) fn lead_to(&self, upstream: String) {
+        self.state.upstream.send_replace(upstream);
     }
 
     /// Cuts all open connections; new ones are welcome.
@@ -64,12 +75,13 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, upstream: String, state: Arc<State>, falsify: Falsify) {
+async fn accept(listener: TcpListener, state: Arc<State>, falsify: Falsify) {
     while let Ok((client, _)) = listener.accept().await {
         let mut cut = state.cuts.subscribe();
         if *state.mode.borrow() == Mode::Refuse {
             continue;
         }
+        let upstream = state.upstream.borrow().clone();
         let Ok(server) = TcpStream::connect(&upstream).await else { continue };
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();

@@ -297,7 +297,7 @@ impl Production {
         let lanes = ["interactive", "normal", "heavy", "backfill"];
         let wakes =
             lanes.iter().flat_map(|lane| (0..SHARDS).map(move |shard| format!("thumbline.wake.{lane}.{shard}")));
-        wakes.chain(["thumbline.uploads".to_owned(), "thumbline.parking".to_owned()]).collect()
+        wakes.chain(["thumbline.uploads", "thumbline.parking", "thumbline.wake.dead"].map(str::to_owned)).collect()
     }
 }
 

@@ -195,8 +195,12 @@ impl<'a> Verdicts<'a> {
         (preset.clone(), self.worker.deps.retry.outcome(failure, tried, self.jitter))
     }
 
-    /// The failure that a row ends with untried: its render child has died too often already.
+    /// The failure that a row ends with untried: the render child has died too often already, over this row or over
+    /// another one of the version.
     fn spent(&self, preset: &PresetName) -> Option<Failure> {
+        if let Some(quarantine) = &self.claim.quarantine {
+            return Some(quarantine.clone());
+        }
         let row = self.claim.state.representation(preset)?;
         if row.crashes < self.worker.deps.retry.crashes_max {
             return None;

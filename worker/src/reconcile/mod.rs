@@ -4,12 +4,14 @@
 //! the same version do no harm, because only one claim takes the rows.
 
 mod attempt;
+mod notes;
 mod report;
 
 use std::sync::Arc;
 
 use shared::domain::file::FileState;
 use shared::domain::ids::{ClaimToken, FileVersionId};
+use shared::domain::ledger::AttemptNotes;
 use shared::domain::plan;
 use shared::domain::preset::PresetName;
 use shared::domain::representation::Outcome;
@@ -134,7 +136,8 @@ async fn finish(
     began: Instant,
 ) {
     let settling = Instant::now();
-    let Some(written) = settle(worker, claim, token, &attempted.outcomes, lost).await else { return };
+    let notes = notes::of(worker, claim, &attempted);
+    let Some(written) = settle(worker, claim, token, &attempted.outcomes, &notes, lost).await else { return };
     let settle_took = settling.elapsed();
     report::report(claim, &attempted, &written, settle_took, began.elapsed());
     let found = attempted.picture.filter(|_| claim.state.version.picture.is_none());
@@ -154,10 +157,11 @@ async fn settle(
     claim: &Claim,
     token: &ClaimToken,
     outcomes: &[(PresetName, Outcome)],
+    notes: &AttemptNotes,
     lost: &CancellationToken,
 ) -> Option<Vec<PresetName>> {
     let version = claim.state.version.id;
-    let settling = || worker.deps.store.settle(version, token, outcomes);
+    let settling = || worker.deps.store.settle_attempt(version, token, outcomes, notes);
     match worker.dependencies.database.patiently(lost, settling).await {
         Ok(written) => Some(written),
         Err(Unanswered::Stopped) => None,
@@ -171,7 +175,7 @@ async fn settle(
 /// Gives the claim back as if it had never been made, and tells the other workers.
 async fn hand_back(worker: &Worker, claim: &Claim, token: &ClaimToken, lost: &CancellationToken) {
     let outcomes: Vec<_> = claim.presets.iter().map(|preset| (preset.clone(), Outcome::HandBack)).collect();
-    if settle(worker, claim, token, &outcomes, lost).await.is_some() {
+    if settle(worker, claim, token, &outcomes, &AttemptNotes::default(), lost).await.is_some() {
         let version = claim.state.version.id;
         tracing::info!(file_version.id = %version, "file version {version} was handed back");
         wake(worker, claim).await;

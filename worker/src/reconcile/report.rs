@@ -78,7 +78,7 @@ fn count<'a>(
             Outcome::Viewable(_) | Outcome::HandBack => {}
         }
     }
-    if quarantined {
+    if quarantined && claim.quarantine.is_none() {
         metrics::quarantined();
     }
     if attempt_number(claim) == 1 {

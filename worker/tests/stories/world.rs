@@ -107,6 +107,7 @@ impl World {
             limits: Arc::new(self.limits.clone()),
             config: Arc::new(self.config.clone()),
             retry: Arc::new(self.retry.clone()),
+            retention: Arc::new(section("retention", None)),
             child,
             sandbox: crate::parent::sandbox(),
             worker_name: "story".into(),

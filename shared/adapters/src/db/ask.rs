@@ -4,11 +4,13 @@ use sea_orm::DatabaseTransaction;
 use shared::domain::file::Wanted;
 use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
+use shared::domain::ledger::EntryKind;
 use shared::ports::state_store::{Asked, StoreError};
 
 use super::Database;
 use super::convert::urgency;
 use super::error::{is_missing_reference, store_error};
+use super::ledger::{NewEntry, write};
 use super::register::insert_representations;
 use super::sql::Sql;
 
@@ -48,6 +50,10 @@ async fn ask(
         Some(promote) => promote.run(on).await?,
         None => 0,
     };
+    if started > 0 || promoted > 0 {
+        let presets = wanted.iter().map(|wanted| wanted.preset.as_str());
+        write(on, &[NewEntry::new(version, EntryKind::Asked).lane(lane).presets(presets)]).await?;
+    }
     Ok(Asked { started: count(started), promoted: count(promoted) })
 }
 

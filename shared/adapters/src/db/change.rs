@@ -6,7 +6,7 @@ use sea_orm::{DatabaseTransaction, FromQueryResult};
 use shared::domain::file::{VersionOrder, folded_name};
 use shared::domain::ids::{FileId, FileVersionId, Tenant};
 use shared::ports::file_store::{Change, Parent, SourceRemoval};
-use shared::ports::state_store::{Refusal, StoreError};
+use shared::ports::state_store::{Conflict, StoreError};
 
 use super::convert::{text, version_id};
 use super::error::{is_duplicate, store_error};
@@ -51,10 +51,10 @@ impl Database {
         let on = self.begin().await?;
         let file: LockedFile = lock(file).first(&on).await?.ok_or(StoreError::NotFound)?;
         if revision.is_some_and(|seen| i64::from(seen) != file.revision) {
-            return Err(Refusal::RevisionDiffers.into());
+            return Err(Conflict::RevisionDiffers.into());
         }
         match apply(&on, &file, change).await {
-            Err(error) if is_duplicate(&error) => return Err(Refusal::NameInUse.into()),
+            Err(error) if is_duplicate(&error) => return Err(Conflict::NameInUse.into()),
             applied => applied?,
         }
         on.commit().await.map_err(store_error)
@@ -99,9 +99,9 @@ async fn apply(on: &DatabaseTransaction, file: &LockedFile, change: &Change) -> 
     // A purged file is gone for everybody but late events.
     let Some(current) = file.current_version_id else { return Err(StoreError::NotFound) };
     match (change, file.trashed_at) {
-        (Change::Restore | Change::Purge, None) => return Err(Refusal::NotTrashed.into()),
+        (Change::Restore | Change::Purge, None) => return Err(Conflict::NotTrashed.into()),
         (Change::Restore | Change::Purge, Some(_)) | (_, None) => {}
-        (_, Some(_)) => return Err(Refusal::Trashed.into()),
+        (_, Some(_)) => return Err(Conflict::Trashed.into()),
     }
     match change {
         Change::Place { name, parent } => place(on, file, name.as_deref(), parent.as_deref()).await,
@@ -174,13 +174,13 @@ async fn trash_version(on: &DatabaseTransaction, file: &LockedFile, version: Fil
     let versions = versions_of(file).all::<VersionRow>(on).await?;
     let this = versions.iter().find(|row| row.id == version.get()).ok_or(StoreError::NotFound)?;
     if this.trashed_at.is_some() {
-        return Err(Refusal::Trashed.into());
+        return Err(Conflict::Trashed.into());
     }
     if file.current_version_id == Some(this.id) {
         // In the order of arrival, as each of them would have become current.
         let others = versions.iter().filter(|row| row.id != this.id && row.trashed_at.is_none());
         let newest = others.reduce(|newest, row| if row.order().supersedes(&newest.order()) { row } else { newest });
-        show(file, version_id(newest.ok_or(Refusal::OnlyVersion)?.id)?).run(on).await?;
+        show(file, version_id(newest.ok_or(Conflict::OnlyVersion)?.id)?).run(on).await?;
     }
     set_trashed(version, "{now}").run(on).await?;
     trash::suspend_version(version).run(on).await?;
@@ -190,7 +190,7 @@ async fn trash_version(on: &DatabaseTransaction, file: &LockedFile, version: Fil
 async fn in_trash(on: &DatabaseTransaction, file: &LockedFile, version: FileVersionId) -> Result<(), StoreError> {
     let versions = versions_of(file).all::<VersionRow>(on).await?;
     let this = versions.iter().find(|row| row.id == version.get()).ok_or(StoreError::NotFound)?;
-    if this.trashed_at.is_some() { Ok(()) } else { Err(Refusal::NotTrashed.into()) }
+    if this.trashed_at.is_some() { Ok(()) } else { Err(Conflict::NotTrashed.into()) }
 }
 
 fn versions_of(file: &LockedFile) -> Sql {

@@ -1,5 +1,6 @@
 //! Opens the pool of connections, with everything set that keeps a wait bounded.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, Sqlx
 use shared::ports::state_store::StoreError;
 
 use super::config::{Config, Location};
-use super::error::store_error;
+use super::error::{read_only, store_error};
+use super::reach::Reach;
 
 /// Longest time that one statement may take; ours take milliseconds.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,6 +25,14 @@ pub(super) async fn open(config: &Config) -> Result<DatabaseConnection, StoreErr
     }
 }
 
+/// Where the server listens.
+pub(super) fn reach(config: &Config) -> Reach {
+    match config.location() {
+        Ok(Location::Postgres(options)) => Reach::of(&options),
+        Ok(Location::Sqlite(_)) | Err(_) => Reach::File,
+    }
+}
+
 async fn open_sqlite(config: &Config, path: &Path) -> Result<DatabaseConnection, StoreError> {
     if let Some(parent) = path.parent() {
         tokio::fs::create_dir_all(parent).await.map_err(|error| match error.kind() {
@@ -30,6 +40,7 @@ async fn open_sqlite(config: &Config, path: &Path) -> Result<DatabaseConnection,
             _ => StoreError::Away(Box::new(error)),
         })?;
     }
+    expect_writable(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -56,16 +67,36 @@ async fn open_postgres(config: &Config, options: PgConnectOptions) -> Result<Dat
         ("idle_in_transaction_session_timeout", timeout_ms.as_str()),
     ]);
     // The pool would hide why the server cannot be reached behind a timeout of its own.
-    let first = tokio::time::timeout(config.acquire_timeout(), options.connect())
+    let mut first = tokio::time::timeout(config.acquire_timeout(), options.connect())
         .await
         .map_err(|elapsed| StoreError::Away(Box::new(elapsed)))?
         .map_err(connect_error)?;
+    expect_primary(&mut first).await?;
     first.close().await.map_err(connect_error)?;
     let pool = PgPoolOptions::new()
         .max_connections(config.connections_max)
         .acquire_timeout(config.acquire_timeout())
         .connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+/// SQLite opens what it may not write, and says so only when somebody writes.
+fn expect_writable(path: &Path) -> Result<(), StoreError> {
+    match std::fs::OpenOptions::new().append(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            Err(read_only(error))
+        }
+        Err(error) => Err(StoreError::Away(Box::new(error))),
+    }
+}
+
+/// A standby, or a server that an operator has set to read-only.
+async fn expect_primary(connection: &mut sqlx::PgConnection) -> Result<(), StoreError> {
+    let asked = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean";
+    let is_read_only: bool = sqlx::query_scalar(asked).fetch_one(connection).await.map_err(connect_error)?;
+    if is_read_only { Err(read_only(std::io::Error::other("the server says so"))) } else { Ok(()) }
 }
 
 fn connect_error(error: sqlx::Error) -> StoreError {

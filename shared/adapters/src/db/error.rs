@@ -26,8 +26,36 @@ pub(super) fn store_error(error: DbErr) -> StoreError {
     match database_code(&error).as_deref() {
         Some("13") => StoreError::NoSpace(Box::new(error)),    // SQLITE_FULL
         Some("53100") => StoreError::NoSpace(Box::new(error)), // PostgreSQL: disk_full
+        Some(code) if is_read_only(code) => read_only(error),
+        Some(code) if is_refusal(code) => StoreError::Refused(Box::new(error)),
         _ => StoreError::Away(Box::new(error)),
     }
+}
+
+/// The database answers questions and takes no writes.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it is read-only: make its file and directory writable for this user, or connect to the primary server with a role \
+     that may write ({0})"
+)]
+pub struct ReadOnly(#[source] Box<dyn Error + Send + Sync>);
+
+/// The port's error for it.
+pub(super) fn read_only(error: impl Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Refused(Box::new(ReadOnly(Box::new(error))))
+}
+
+/// Every code of PostgreSQL is so long, and none of SQLite's.
+const SQLSTATE_LENGTH: usize = 5;
+
+/// Result codes of SQLite (8: SQLITE_READONLY, with its kinds in the higher bytes) and SQLSTATE of PostgreSQL.
+fn is_read_only(code: &str) -> bool {
+    code == "25006" || (code.len() < SQLSTATE_LENGTH && code.parse::<u32>().is_ok_and(|code| code & 0xff == 8))
+}
+
+/// Wrong password, unknown role or database, missing permission.
+fn is_refusal(code: &str) -> bool {
+    matches!(code, "28P01" | "28000" | "3D000" | "42501")
 }
 
 /// Whether a row pointed at a version that is not there (any more).
@@ -49,8 +77,14 @@ pub(super) fn is_deadlock(error: &StoreError) -> bool {
 /// Counts errors of the database itself.
 pub(super) fn count<T>(outcome: &Result<T, StoreError>) {
     match outcome {
-        Ok(_) | Err(StoreError::NotFound | StoreError::Refused(_)) => {}
-        Err(StoreError::Away(_) | StoreError::NoSpace(_) | StoreError::Inconsistent { .. }) => {
+        Ok(_) | Err(StoreError::NotFound | StoreError::Conflict(_)) => {}
+        Err(
+            StoreError::Away(_)
+            | StoreError::NoSpace(_)
+            | StoreError::Schema(_)
+            | StoreError::Refused(_)
+            | StoreError::Inconsistent { .. },
+        ) => {
             metrics::counter!(DEPENDENCY_ERRORS, "dependency" => "database").increment(1);
         }
     }
@@ -61,7 +95,11 @@ fn database_error(error: &StoreError) -> Option<&DbErr> {
         StoreError::Away(source) | StoreError::NoSpace(source) => {
             (source.as_ref() as &(dyn Error + 'static)).downcast_ref()
         }
-        StoreError::NotFound | StoreError::Refused(_) | StoreError::Inconsistent { .. } => None,
+        StoreError::NotFound
+        | StoreError::Conflict(_)
+        | StoreError::Schema(_)
+        | StoreError::Refused(_)
+        | StoreError::Inconsistent { .. } => None,
     }
 }
 
@@ -103,6 +141,19 @@ mod tests {
         assert!(matches!(full, StoreError::NoSpace(_)), "{full:?}");
         database.connection.execute_unprepared("PRAGMA max_page_count = 1000000").await.unwrap();
         fill().await.unwrap();
+        database.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_that_takes_no_writes_is_told_with_the_remedy() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("read-only.db").display());
+        let database =
+            Database::connect(&Config { url, connections_max: 1, acquire_timeout_seconds: 10 }).await.unwrap();
+        database.connection.execute_unprepared("PRAGMA query_only = 1").await.unwrap();
+        let error = database.migrate().await.unwrap_err();
+        assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+        assert!(error.to_string().contains("read-only: make its file and directory writable"), "{error}");
         database.close().await.unwrap();
     }
 

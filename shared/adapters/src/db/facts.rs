@@ -3,11 +3,13 @@
 use sea_orm::{DatabaseTransaction, FromQueryResult};
 use shared::domain::file::{ByteFacts, PictureFacts};
 use shared::domain::ids::FileVersionId;
+use shared::domain::ledger::EntryKind;
 use shared::ports::state_store::{SameContent, StoreError};
 
 use super::Database;
 use super::convert::{UNRESOLVED, bytes, version_id};
 use super::error::store_error;
+use super::ledger::{NewEntry, write};
 use super::sql::Sql;
 
 #[derive(Debug, FromQueryResult)]
@@ -57,9 +59,12 @@ async fn record_bytes(
     if show_instead(recorded.file_id, version, other).run(on).await? > 0 {
         take_place_in_order(version, other).run(on).await?;
     }
-    // Its representations and pages go with it.
+    let other = version_id(other)?;
+    let gone = format!("version {version} was {} bytes with SHA-256 {}", counted.length_bytes, counted.sha256);
+    write(on, &[NewEntry::new(other, EntryKind::SameContent).reason(&gone)]).await?;
+    // Its representations, pages and entries go with it.
     Sql::new("DELETE FROM file_version WHERE id = $1").value(version.get()).run(on).await?;
-    Ok(SameContent::As(version_id(other)?))
+    Ok(SameContent::As(other))
 }
 
 fn lock_file_of(version: FileVersionId) -> Sql {

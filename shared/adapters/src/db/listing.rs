@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait;
 use shared::domain::file::{FileState, folded_name};
 use shared::domain::ids::{FileId, FileVersionId};
 use shared::ports::file_store::{Listing, ListingKey, Parent};
-use shared::ports::state_store::{Refusal, StoreError};
+use shared::ports::state_store::{Conflict, StoreError};
 
 use super::Database;
 use super::convert::text;
@@ -53,7 +53,7 @@ pub(super) async fn expect_free(
 ) -> Result<(), StoreError> {
     let sql = Sql::new("SELECT file.id FROM file WHERE {of_parent} AND folded_name = $3 AND id <> $4 LIMIT 1");
     let sql = of_parent(sql, parent).value(text(&folded_name(name))).value(file);
-    if sql.column::<i64>(on).await?.is_empty() { Ok(()) } else { Err(Refusal::NameInUse.into()) }
+    if sql.column::<i64>(on).await?.is_empty() { Ok(()) } else { Err(Conflict::NameInUse.into()) }
 }
 
 /// Puts the condition in; its values are the first two.

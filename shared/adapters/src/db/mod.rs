@@ -2,7 +2,7 @@
 //!
 //! Modules in reading order:
 //!
-//! - `config`, `connect`: section `[database]`, and the pool that it opens.
+//! - `config`, `connect`, `reach`: section `[database]`, the pool that it opens, and whether anybody listens there.
 //! - `migrations`: the schema.
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
@@ -10,6 +10,7 @@
 //! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`: those of the [`FileStore`].
+//! - `ledger`: what those statements leave behind, and what failed.
 
 mod access;
 mod ask;
@@ -21,11 +22,13 @@ mod connect;
 mod convert;
 mod error;
 mod facts;
+mod ledger;
 mod listing;
 mod migrations;
 mod parked;
 #[cfg(test)]
 mod plans;
+mod reach;
 mod read;
 mod register;
 mod settle;
@@ -39,19 +42,23 @@ use async_trait::async_trait;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
-use shared::domain::failure::Failure;
+use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, VersionOrder, Wanted};
 use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Tenant};
 use shared::domain::lane::Lane;
+use shared::domain::ledger::{AttemptNotes, FailureCount, FailureFilter, FailureGroup, FileLife, Redriven};
 use shared::domain::preset::PresetName;
 use shared::domain::representation::Outcome;
 use shared::ports::file_store::{Change, FileStore, Listing, Parent, SourceRemoval};
+use shared::ports::ledger::Ledger;
 use shared::ports::state_store::{
     Asked, CensusLine, Claim, DueVersion, LaneBacklog, Registration, SameContent, StateStore, StoreError,
 };
 
+use reach::Reach;
+
 pub use config::Config;
-pub use error::SchemaMismatch;
+pub use error::{ReadOnly, SchemaMismatch};
 
 /// Tries of one call that PostgreSQL ends because it and another one wait for each other's rows.
 const DEADLOCK_TRIES_MAX: u32 = 5;
@@ -61,6 +68,7 @@ const DEADLOCK_TRIES_MAX: u32 = 5;
 pub struct Database {
     connection: DatabaseConnection,
     call_timeout: Duration,
+    reach: Reach,
 }
 
 impl Database {
@@ -69,7 +77,7 @@ impl Database {
         let connection = connect::open(config).await;
         error::count(&connection);
         let call_timeout = config.acquire_timeout() + connect::STATEMENT_TIMEOUT;
-        Ok(Self { connection: connection?, call_timeout })
+        Ok(Self { connection: connection?, call_timeout, reach: connect::reach(config) })
     }
 
     /// Closes every connection and waits until they are.
@@ -91,7 +99,8 @@ impl Database {
         self.bounded_by(self.call_timeout, call).await
     }
 
-    /// Every call of the port runs in here: it ends in time, survives deadlocks, and its error is counted.
+    /// Every call of the port runs in here: it ends in time, soon when nobody listens, survives deadlocks, and its error is
+    /// counted.
     async fn bounded_by<T, F>(&self, timeout: Duration, call: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -105,8 +114,13 @@ impl Database {
             }
             call().await
         };
-        let done = tokio::time::timeout(timeout, tries).await;
-        let outcome = done.unwrap_or_else(|elapsed| Err(StoreError::Away(Box::new(elapsed))));
+        let outcome = tokio::select! {
+            biased;
+            done = tokio::time::timeout(timeout, tries) => {
+                done.unwrap_or_else(|elapsed| Err(StoreError::Away(Box::new(elapsed))))
+            }
+            refused = self.reach.refused() => Err(refused),
+        };
         error::count(&outcome);
         outcome
     }
@@ -143,13 +157,14 @@ impl StateStore for Database {
         self.bounded(|| self.write_picture(version, picture)).await
     }
 
-    async fn settle(
+    async fn settle_attempt(
         &self,
         version: FileVersionId,
         token: &ClaimToken,
         outcomes: &[(PresetName, Outcome)],
+        notes: &AttemptNotes,
     ) -> Result<Vec<PresetName>, StoreError> {
-        self.bounded(|| self.settle_rows(version, token, outcomes)).await
+        self.bounded(|| self.settle_rows(version, token, outcomes, notes)).await
     }
 
     async fn due(&self, patience: Duration, limit: u32) -> Result<Vec<DueVersion>, StoreError> {
@@ -223,5 +238,42 @@ impl FileStore for Database {
         order: &VersionOrder,
     ) -> Result<SourceRemoval, StoreError> {
         self.bounded(|| self.remove_source(tenant, identity, order)).await
+    }
+}
+
+#[async_trait]
+impl Ledger for Database {
+    async fn life(&self, file: FileId) -> Result<Option<FileLife>, StoreError> {
+        self.bounded(|| self.read_life(file)).await
+    }
+
+    async fn failures(&self, limit: u32) -> Result<Vec<FailureGroup>, StoreError> {
+        self.bounded(|| self.group_failures(limit)).await
+    }
+
+    async fn count_failures(&self, filter: &FailureFilter) -> Result<FailureCount, StoreError> {
+        self.bounded(|| self.count_matching(filter)).await
+    }
+
+    async fn redrive(&self, filter: &FailureFilter, lane: Lane, limit: u32) -> Result<Redriven, StoreError> {
+        self.bounded(|| self.redrive_matching(filter, lane, limit)).await
+    }
+
+    async fn redrive_ended(
+        &self,
+        code: FailureCode,
+        wait: Duration,
+        times_max: u32,
+        limit: u32,
+    ) -> Result<Redriven, StoreError> {
+        self.bounded(|| self.redrive_by_schedule(code, wait, times_max, limit)).await
+    }
+
+    async fn look_after_dead_wake(&self, version: FileVersionId) -> Result<bool, StoreError> {
+        self.bounded(|| self.note_dead_wake(version)).await
+    }
+
+    async fn forget_entries(&self, keep: Duration, limit: u32) -> Result<u64, StoreError> {
+        self.bounded(|| self.delete_entries(keep, limit)).await
     }
 }

@@ -31,6 +31,9 @@ LEFT JOIN page ON page.file_version_id = representation.file_version_id AND page
 WHERE representation.file_version_id IN {versions}
 ORDER BY representation.file_version_id, representation.preset, page.number";
 
+/// Versions of one file that are read together.
+const VERSIONS_MAX: i64 = 50;
+
 impl Database {
     pub(super) async fn read_file(&self, id: FileId) -> Result<Option<FileState>, StoreError> {
         Ok(states(&self.connection, file(id)).await?.pop())
@@ -65,6 +68,14 @@ pub(super) async fn state_of_version(
     let which = "file_version.file_id = file.id AND file_version.id = $1";
     let sql = Sql::new(FILES).part("which", which).value(version.get());
     Ok(states(on, sql).await?.pop())
+}
+
+/// The newest versions of the file, oldest first.
+pub(super) async fn all_versions(on: &impl ConnectionTrait, file: FileId) -> Result<Vec<FileState>, StoreError> {
+    let which = "file_version.file_id = file.id WHERE file.id = $1 ORDER BY file_version.id DESC LIMIT $2";
+    let mut versions = states(on, Sql::new(FILES).part("which", which).value(file.get()).value(VERSIONS_MAX)).await?;
+    versions.reverse();
+    Ok(versions)
 }
 
 pub(super) async fn states(on: &impl ConnectionTrait, files: Sql) -> Result<Vec<FileState>, StoreError> {

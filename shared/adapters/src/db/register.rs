@@ -6,7 +6,7 @@ use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
 use shared::domain::source::SourceLocation;
 use shared::ports::file_store::Parent;
-use shared::ports::state_store::{Refusal, Registration, StoreError};
+use shared::ports::state_store::{Conflict, Registration, StoreError};
 
 use super::Database;
 use super::access::{DECIDED_AT, access_json};
@@ -52,7 +52,7 @@ impl Database {
         let transaction = self.begin().await?;
         let registration = match register(&transaction, new).await {
             // Another file has got the name meanwhile.
-            Err(error) if is_duplicate(&error) => return Err(Refusal::NameInUse.into()),
+            Err(error) if is_duplicate(&error) => return Err(Conflict::NameInUse.into()),
             registration => registration?,
         };
         transaction.commit().await.map_err(store_error)?;
@@ -93,9 +93,9 @@ async fn check(on: &DatabaseTransaction, file: &LockedFile, new: &NewFileVersion
         Condition::Always => return Ok(()),
         Condition::NewName => {}
         Condition::Existing { .. } if file.current_version_id.is_none() => return Err(StoreError::NotFound),
-        Condition::Existing { .. } if file.trashed_at.is_some() => return Err(Refusal::Trashed.into()),
+        Condition::Existing { .. } if file.trashed_at.is_some() => return Err(Conflict::Trashed.into()),
         Condition::Existing { revision: Some(seen) } if i64::from(seen) != file.revision => {
-            return Err(Refusal::RevisionDiffers.into());
+            return Err(Conflict::RevisionDiffers.into());
         }
         Condition::Existing { .. } => {}
     }

@@ -3,6 +3,7 @@
 use sea_orm::{DatabaseTransaction, Value};
 use shared::domain::failure::Failure;
 use shared::domain::ids::{ClaimToken, FileVersionId};
+use shared::domain::ledger::AttemptNotes;
 use shared::domain::preset::PresetName;
 use shared::domain::representation::{Content, Outcome};
 use shared::ports::state_store::StoreError;
@@ -10,6 +11,7 @@ use shared::ports::state_store::StoreError;
 use super::Database;
 use super::convert::{bytes, millis, text};
 use super::error::store_error;
+use super::ledger;
 use super::sql::Sql;
 
 /// Page rows written by one statement: seven values each, far below both databases' limits.
@@ -53,6 +55,7 @@ impl Database {
         version: FileVersionId,
         token: &ClaimToken,
         outcomes: &[(PresetName, Outcome)],
+        notes: &AttemptNotes,
     ) -> Result<Vec<PresetName>, StoreError> {
         let mut written = Vec::new();
         let transaction = self.begin().await?;
@@ -63,10 +66,14 @@ impl Database {
             if let Outcome::Success(content) | Outcome::Viewable(content) = outcome {
                 write_pages(&transaction, version, preset, content).await?;
             }
-            written.push(preset.clone());
+            written.push((preset, outcome));
+        }
+        ledger::write(&transaction, &ledger::settled(version, token, &written, notes)).await?;
+        if let Some(failure) = ledger::quarantining(&written) {
+            ledger::quarantine(&transaction, version, failure, notes).await?;
         }
         transaction.commit().await.map_err(store_error)?;
-        Ok(written)
+        Ok(written.into_iter().map(|(preset, _)| preset.clone()).collect())
     }
 }
 

@@ -6,17 +6,22 @@ use std::time::Duration;
 use sea_orm::FromQueryResult;
 use shared::domain::failure::Failure;
 use shared::domain::lane::Lane;
+use shared::domain::ledger::EntryKind;
 use shared::ports::state_store::{DueVersion, StoreError};
 
 use super::Database;
 use super::convert::{lane, millis, representation_value, text, urgency, version_id};
 use super::error::store_error;
+use super::ledger::{ChangedRow, NewEntry, changed, write};
 use super::sql::Sql;
 
 /// Wakes after which the patience is not doubled any more: with 30 s, a row is then woken every 64 minutes.
 const WAKES_MAX: u32 = 8;
 /// Rows looked at for one version that is returned, so that one sweep stays short however long the backlog is.
 const ROWS_PER_VERSION: i64 = 32;
+
+/// A lease that ends later than this from now was not given by a worker.
+const LEASE_MAX: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, FromQueryResult)]
 struct WokenRow {
@@ -46,8 +51,12 @@ impl Database {
     ) -> Result<u64, StoreError> {
         let mut ended = 0;
         let transaction = self.begin().await?;
+        release_absurd_leases().run(&transaction).await?;
         for (lane, deadline) in deadlines {
-            ended += give_up(*lane, *deadline, failure).run(&transaction).await?;
+            let rows: Vec<ChangedRow> = give_up(*lane, *deadline, failure).all(&transaction).await?;
+            let entries = changed(&rows, |version| NewEntry::new(version, EntryKind::Overdue).failure(failure))?;
+            write(&transaction, &entries).await?;
+            ended += rows.len() as u64;
         }
         transaction.commit().await.map_err(store_error)?;
         Ok(ended)
@@ -99,6 +108,17 @@ SELECT file_version_id FROM (
     ORDER BY {idle_since} LIMIT $1
 ) AS woken_{wakes}";
 
+/// No worker takes rows for longer than an hour. A lease that ends later than in a day is somebody's hand, or a clock that
+/// jumped; kept, nobody could ever take the row. A row under a lease has no wakes, so the index finds it.
+pub(super) fn release_absurd_leases() -> Sql {
+    Sql::new(
+        "UPDATE representation SET lease_token = NULL, claimed_at = NULL, lease_until = NULL
+         WHERE state IN ('pending', 'viewable') AND wakes = 0 AND lease_until IS NOT NULL
+           AND coalesce(lease_until, woken_at, due_at) > {now} + $1",
+    )
+    .value(millis(LEASE_MAX))
+}
+
 pub(super) fn give_up(lane: Lane, deadline: Duration, failure: &Failure) -> Sql {
     Sql::new(
         "UPDATE representation
@@ -106,7 +126,8 @@ pub(super) fn give_up(lane: Lane, deadline: Duration, failure: &Failure) -> Sql 
              blob = NULL, width = NULL, height = NULL, length_bytes = NULL, pages = NULL,
              lease_token = NULL, claimed_at = NULL, lease_until = NULL, woken_at = NULL, wakes = 0
          WHERE state IN ('pending', 'viewable') AND lane = $1 AND first_attempt_at + excused_ms <= {now} - $2
-           AND (lease_until IS NULL OR lease_until <= {now})",
+           AND (lease_until IS NULL OR lease_until <= {now})
+         RETURNING file_version_id, preset, lane",
     )
     .value(lane.name())
     .value(millis(deadline))

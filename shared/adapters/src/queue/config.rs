@@ -35,6 +35,10 @@ pub struct Config {
     pub memory_capacity: usize,
     /// Deliveries of one message before the broker gives up on it.
     pub delivery_limit: u32,
+    /// The broker's management API with user and password, to list all differences of a queue that is there already;
+    /// empty: the broker's own words have to do.
+    #[serde(default)]
+    pub management_url: String,
 }
 
 /// What is done about exchanges and queues at start.

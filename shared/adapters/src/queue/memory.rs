@@ -25,10 +25,13 @@ impl MemoryQueue {
         let line = |name: String, shards: u16, exhausted: Exhausted| Line::new(name, shards, config, exhausted);
         let parking = line("parking".into(), 1, Exhausted::ComeAgain);
         let uploads = line("uploads".into(), 1, Exhausted::Park(Arc::clone(&parking)));
+        let dead = line("wake.dead".into(), 1, Exhausted::ComeAgain);
         let mut lines = HashMap::from([(Channel::Parking, parking), (Channel::Uploads, uploads)]);
         for lane in Lane::ALL {
-            lines.insert(Channel::Wakes(lane), line(format!("wake.{}", lane.name()), config.shards, Exhausted::Drop));
+            let exhausted = Exhausted::DeadWake(Arc::clone(&dead));
+            lines.insert(Channel::Wakes(lane), line(format!("wake.{}", lane.name()), config.shards, exhausted));
         }
+        lines.insert(Channel::DeadWakes, dead);
         Self { lines, shards: config.shards }
     }
 
@@ -89,11 +92,11 @@ struct Line {
 
 /// What happens to a message that was delivered too often.
 enum Exhausted {
-    /// Wakes: the row is still there and will be woken again.
-    Drop,
+    /// Wakes: somebody looks at the row.
+    DeadWake(Arc<Line>),
     /// Events: an operator looks at them.
     Park(Arc<Line>),
-    /// Parked messages: there is nowhere else to go.
+    /// Parked messages and dead wakes: there is nowhere else to go.
     ComeAgain,
 }
 
@@ -192,8 +195,10 @@ impl Line {
         let deliveries = entry.deliveries;
         match &self.exhausted {
             Exhausted::ComeAgain => false,
-            Exhausted::Drop => {
-                tracing::warn!(queue = self.name, deliveries, "a wake was delivered too often and is dropped");
+            Exhausted::DeadWake(dead) => {
+                tracing::warn!(queue = self.name, deliveries, "a wake was delivered too often");
+                // When even the dead wakes are full the row is still there, and the sweeper wakes it again.
+                let _ = counted(dead.push(0, entry.message.clone()));
                 true
             }
             Exhausted::Park(parking) => {

@@ -22,6 +22,12 @@ pub async fn open(config: &Config) -> Result<Arc<dyn WorkQueue>, QueueError> {
     }
 }
 
+/// Exchanges, queues and bindings as broker definitions for this virtual host; `None`: that of `queue.url`, else `/`.
+pub fn definitions(config: &Config, vhost: Option<&str>) -> serde_json::Value {
+    let configured = config.broker().map_or_else(|_| "/".to_owned(), |uri| uri.vhost);
+    rabbitmq::definitions(config, vhost.unwrap_or(&configured))
+}
+
 /// Counts what went wrong with the queue, once, where it leaves the adapter.
 fn counted<T>(result: Result<T, QueueError>) -> Result<T, QueueError> {
     if result.is_err() {

@@ -10,6 +10,7 @@ use super::Database;
 use super::error::{SchemaMismatch, store_error};
 
 mod m20261121_000001_create_tables;
+mod m20261122_000002_create_ledger;
 mod m20261122_000003_create_parked;
 mod m20261122_000004_file_life;
 mod m20261122_000006_credentials;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261121_000001_create_tables::Migration),
+            Box::new(m20261122_000002_create_ledger::Migration),
             Box::new(m20261122_000003_create_parked::Migration),
             Box::new(m20261122_000004_file_life::Migration),
             Box::new(m20261122_000006_credentials::Migration),
@@ -60,7 +62,7 @@ impl Database {
     /// Fails with [`SchemaMismatch`] unless the schema is the expected one.
     pub(super) async fn expect_schema(&self) -> Result<(), StoreError> {
         let pending = self.missing().await?;
-        if pending.is_empty() { Ok(()) } else { Err(StoreError::Away(Box::new(SchemaMismatch::Behind { pending }))) }
+        if pending.is_empty() { Ok(()) } else { Err(StoreError::Schema(Box::new(SchemaMismatch::Behind { pending }))) }
     }
 
     async fn missing(&self) -> Result<Vec<String>, StoreError> {
@@ -89,7 +91,7 @@ impl Database {
 fn schema_error(error: DbErr) -> StoreError {
     match error {
         // What sea-orm-migration says when the table of migrations names one that it was not given.
-        DbErr::Custom(_) => StoreError::Away(Box::new(SchemaMismatch::Unknown(error))),
+        DbErr::Custom(_) => StoreError::Schema(Box::new(SchemaMismatch::Unknown(error))),
         other => store_error(other),
     }
 }

@@ -23,6 +23,8 @@ use self::topology::Topology;
 use super::config::Config;
 use super::counted;
 
+pub(super) use self::topology::definitions;
+
 /// A [`WorkQueue`] on a RabbitMQ broker. Dropping it closes its connections and ends its subscriptions.
 pub(super) struct RabbitQueue {
     dialer: Dialer,
@@ -61,7 +63,7 @@ impl RabbitQueue {
     async fn link_for(&self, channel: Channel) -> Result<&Link, QueueError> {
         let (cell, purpose) = match channel {
             Channel::Uploads => (&self.consumers.uploads, "uploads"),
-            Channel::Wakes(_) => (&self.consumers.wakes, "wakes"),
+            Channel::Wakes(_) | Channel::DeadWakes => (&self.consumers.wakes, "wakes"),
             Channel::Parking => (&self.consumers.parking, "parking"),
         };
         cell.get_or_try_init(|| self.dialer.link(purpose)).await

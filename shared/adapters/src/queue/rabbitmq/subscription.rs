@@ -185,7 +185,7 @@ impl Attached {
     fn hand_over(&self, plan: &Plan, arrived: lapin::message::Delivery, slot: OwnedSemaphorePermit) -> Delivery {
         let message = match plan.feed {
             Feed::Parking => message::parked_message(&arrived.properties, arrived.data),
-            Feed::Uploads | Feed::Wakes(_) => message::message(&arrived.properties, arrived.data),
+            Feed::Uploads | Feed::Wakes(_) | Feed::DeadWakes => message::message(&arrived.properties, arrived.data),
         };
         let receipt = ChannelReceipt {
             acker: arrived.acker,

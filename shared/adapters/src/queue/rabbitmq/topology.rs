@@ -3,6 +3,7 @@
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ExchangeKind};
+use serde_json::{Value, json};
 use shared::domain::lane::Lane;
 use shared::ports::work_queue::{Channel as Feed, QueueError};
 
@@ -18,13 +19,14 @@ const PARKING_DELIVERY_LIMIT: i32 = i32::MAX;
 /// | Exchange | Kind | Purpose |
 /// |---|---|---|
 /// | `uploads` | topic | producers publish events here, with any routing key |
-/// | `thumbline.work` | direct | wakes (`wake.<lane>.<shard>`) and messages to park (`parking`), by ourselves only |
+/// | `thumbline.work` | direct | wakes (`wake.<lane>.<shard>`, `wake.dead`) and messages to park (`parking`), by ourselves only |
 /// | `thumbline.events` | topic | what we tell others |
 ///
 /// | Queue | Bound to | Dead letters |
 /// |---|---|---|
 /// | `thumbline.uploads` | `uploads`, `#` | to `thumbline.parking` |
-/// | `thumbline.wake.<lane>.<shard>` | `thumbline.work` | dropped: the row is still there, the sweeper wakes it again |
+/// | `thumbline.wake.<lane>.<shard>` | `thumbline.work` | to `thumbline.wake.dead` |
+/// | `thumbline.wake.dead` | `thumbline.work` | none; somebody looks at the rows |
 /// | `thumbline.parking` | `thumbline.work` | none |
 ///
 /// All queues are durable quorum queues with an explicit delivery limit, and refuse messages when an operator's policy
@@ -85,6 +87,7 @@ impl Topology {
             Feed::Uploads => vec![self.uploads_queue()],
             Feed::Wakes(lane) => (0..self.shards).map(|shard| self.wake_queue(lane, shard)).collect(),
             Feed::Parking => vec![self.parking_queue()],
+            Feed::DeadWakes => vec![self.dead_wakes_queue()],
         }
     }
 
@@ -135,7 +138,7 @@ impl Topology {
         ]
     }
 
-    /// The parking queue comes first: the uploads queue sends its dead letters there.
+    /// The parking queue and that of dead wakes come first: the others send their dead letters there.
     fn queues(&self) -> Vec<Queue> {
         let work = self.work_exchange();
         let mut queues = vec![
@@ -143,6 +146,12 @@ impl Topology {
                 name: self.parking_queue(),
                 exchange: work.clone(),
                 routing_key: PARKING_KEY.into(),
+                arguments: quorum(PARKING_DELIVERY_LIMIT),
+            },
+            Queue {
+                name: self.dead_wakes_queue(),
+                exchange: work.clone(),
+                routing_key: DEAD_WAKES_KEY.into(),
                 arguments: quorum(PARKING_DELIVERY_LIMIT),
             },
             Queue {
@@ -157,7 +166,7 @@ impl Topology {
                 name: self.wake_queue(lane, shard),
                 exchange: work.clone(),
                 routing_key: wake_key(lane, shard),
-                arguments: quorum(self.limit()),
+                arguments: self.wake_arguments(),
             }));
         }
         queues
@@ -170,6 +179,18 @@ impl Topology {
         arguments.insert("x-dead-letter-routing-key".into(), text(PARKING_KEY));
         arguments.insert("x-dead-letter-strategy".into(), text("at-least-once"));
         arguments
+    }
+
+    /// A dead wake that gets lost does no harm: the row is still there, so the cheaper strategy will do.
+    fn wake_arguments(&self) -> FieldTable {
+        let mut arguments = quorum(self.limit());
+        arguments.insert("x-dead-letter-exchange".into(), text(&self.work_exchange()));
+        arguments.insert("x-dead-letter-routing-key".into(), text(DEAD_WAKES_KEY));
+        arguments
+    }
+
+    fn dead_wakes_queue(&self) -> String {
+        self.named("thumbline.wake.dead")
     }
 
     fn uploads_queue(&self) -> String {
@@ -196,9 +217,56 @@ impl Topology {
 /// The routing key of messages to park, on the exchange for our own messages.
 pub(super) const PARKING_KEY: &str = "parking";
 
+/// The routing key of wakes that the broker gave up on.
+const DEAD_WAKES_KEY: &str = "wake.dead";
+
 /// The routing key of wakes of this lane and shard, on the exchange for our own messages.
 pub(super) fn wake_key(lane: Lane, shard: u16) -> String {
     format!("wake.{}.{shard}", lane.name())
+}
+
+/// All that we declare, as broker definitions that `rabbitmqctl import_definitions` and the management API take.
+pub(in crate::queue) fn definitions(config: &Config, vhost: &str) -> Value {
+    let topology = Topology::new(config);
+    let exchanges = topology.exchanges().into_iter().map(|exchange| {
+        json!({
+            "name": exchange.name, "vhost": vhost, "type": kind_name(&exchange.kind), "durable": true,
+            "auto_delete": false, "internal": false, "arguments": {},
+        })
+    });
+    let queues = topology.queues();
+    let bindings = queues.iter().map(|queue| {
+        json!({
+            "source": queue.exchange, "vhost": vhost, "destination": queue.name, "destination_type": "queue",
+            "routing_key": queue.routing_key, "arguments": {},
+        })
+    });
+    let declared = queues.iter().map(|queue| {
+        json!({
+            "name": queue.name, "vhost": vhost, "durable": true, "auto_delete": false,
+            "arguments": arguments_json(&queue.arguments),
+        })
+    });
+    json!({
+        "exchanges": exchanges.collect::<Vec<_>>(),
+        "queues": declared.collect::<Vec<_>>(),
+        "bindings": bindings.collect::<Vec<_>>(),
+    })
+}
+
+/// Ours are of these two kinds.
+fn kind_name(kind: &ExchangeKind) -> &'static str {
+    if matches!(kind, ExchangeKind::Direct) { "direct" } else { "topic" }
+}
+
+/// Ours are numbers and text only.
+fn arguments_json(arguments: &FieldTable) -> Value {
+    let value = |value: &AMQPValue| match value {
+        AMQPValue::LongInt(number) => json!(number),
+        AMQPValue::LongString(text) => json!(text.to_string()),
+        other => json!(format!("{other:?}")),
+    };
+    arguments.inner().iter().map(|(key, argument)| (key.to_string(), value(argument))).collect()
 }
 
 fn quorum(delivery_limit: i32) -> FieldTable {
