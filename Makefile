@@ -1,7 +1,7 @@
 # Every verb that a developer or CI uses; `make` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo build lint fmt test test-cluster test-fast servers servers-down bench bench-fidelity ci clean
+.PHONY: help demo build lint fmt test test-cluster test-fast deaths fuzz servers servers-down bench bench-fidelity ci clean
 
 CARGO_FLAGS := --workspace --locked
 PROFILE := $(if $(CI),ci,default)
@@ -20,8 +20,9 @@ lint: ## format, lints and documentation, warnings as errors
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/test-servers scripts/test-clients .ci/run; fi
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; fi
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/test-servers scripts/test-clients scripts/fuzz .ci/run; fi
+	@if python3 -c 'import tomllib' 2>/dev/null; then scripts/check-dependencies; else echo "skipped: advisories and licences (needs Python 3.11)"; fi
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; else echo "skipped: cargo deny (not installed)"; fi
 
 fmt: ## format everything
 	cargo fmt --all
@@ -47,6 +48,12 @@ test-cluster: ## RabbitMQ as a cluster of three that loses nodes; takes minutes
 
 test-fast: ## everything that needs no server; what was left out is listed as ignored
 	cargo test $(CARGO_FLAGS) $(ARGS)
+
+deaths: ## 10,000 deaths of render children (COUNT=…): no zombie, no descriptor, no memory is left behind
+	THUMBLINE_TEST_DEATHS=$(or $(COUNT),10000) cargo test --locked -p worker --test stories -- many_deaths --nocapture
+
+fuzz: ## fuzz every parser of bytes from outside for SECONDS=60 each (TARGETS="render …", SANITIZER=none)
+	@SECONDS_EACH=$(or $(SECONDS),60) $(if $(TARGETS),TARGETS="$(TARGETS)") $(if $(SANITIZER),SANITIZER=$(SANITIZER)) scripts/fuzz
 
 servers: ## keep RabbitMQ, PostgreSQL and S3 running; prints the variables that `cargo test -- --include-ignored` needs
 	@scripts/test-servers up

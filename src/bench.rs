@@ -1,17 +1,19 @@
 //! `thumbline bench render`: what the eager set of a file costs, through a render child and in process.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use render::{Request, Silent};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 use shared::domain::plan;
 use shared::domain::preset::{Preset, PresetTable};
-use worker::child::{Pool, SealedSource};
+use worker::Admission;
+use worker::child::{ALLOCATOR_VARIABLE, KEEP_FREED_MEMORY, Pool, SealedSource};
 
 use crate::cli::print_line;
 use crate::config::{Config, Inputs, load};
@@ -58,11 +60,14 @@ struct Figures {
     encode_ms: f64,
     /// The child's largest resident set.
     peak_rss_bytes: u64,
+    /// What the header said that decoding would need, beyond a child that has done nothing yet.
+    predicted_bytes: u64,
 }
 
 /// Exit 1 when a file could not be rendered.
 pub async fn run(bench: Bench) -> Result<Exit, Failed> {
     let Bench::Render(arguments) = bench;
+    allocate_as_children_do()?;
     let config = load(&Inputs::of_process(arguments.config.as_deref(), Vec::new())).map_err(Failed::usage)?.config;
     let table = config.preset_table();
     if !arguments.json {
@@ -81,13 +86,27 @@ pub async fn run(bench: Bench) -> Result<Exit, Failed> {
     Ok(exit)
 }
 
+/// Starts this process over with the allocator's setting that render children have, so that both ways differ in
+/// nothing but the way.
+fn allocate_as_children_do() -> Result<(), Failed> {
+    if std::env::var_os(ALLOCATOR_VARIABLE).is_some_and(|value| value == KEEP_FREED_MEMORY) {
+        return Ok(());
+    }
+    let executable = std::env::current_exe().context("cannot find our own executable")?;
+    let mut again = std::process::Command::new(executable);
+    again.args(std::env::args_os().skip(1)).env(ALLOCATOR_VARIABLE, KEEP_FREED_MEMORY);
+    // Returns only when it fails.
+    Err(anyhow!(again.exec()).context("cannot start over with the allocator of render children").into())
+}
+
 async fn measure(file: &Path, table: &PresetTable, config: &Config, iterations: u32) -> anyhow::Result<Figures> {
-    let source = source_file::read(file, config.limits.source_bytes_max)?;
+    let source = source_file::read(file, config.limits.widest().source_bytes_max)?;
     let format = render::sniff(&source);
     let eager: Vec<Preset> =
         plan::eager(table, format).iter().filter_map(|wanted| table.get(wanted.preset.as_str())).cloned().collect();
     // A pool of its own, so that the child's peak is this file's.
-    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), config.sandbox.clone(), u32::MAX)?;
+    let (limits, sandbox) = (config.limits.clone().into(), config.sandbox.clone());
+    let pool = Pool::new(roles::child_command()?, limits, sandbox, u32::MAX, Admission::unbounded())?;
     let measured = alternate(&pool, &source, &eager, &config.limits, iterations).await;
     let peak_rss_bytes = children().iter().filter_map(|pid| peak_rss(pid)).max().unwrap_or(0);
     pool.close().await;
@@ -111,10 +130,12 @@ async fn measure(file: &Path, table: &PresetTable, config: &Config, iterations: 
         resize_ms: median(|run| run.resize_ms),
         encode_ms: median(|run| run.encode_ms),
         peak_rss_bytes,
+        predicted_bytes: runs[0].predicted_bytes,
     })
 }
 
 struct Run {
+    predicted_bytes: u64,
     dimensions: shared::domain::dimensions::Dimensions,
     cpu_ms: f64,
     wall_ms: f64,
@@ -130,7 +151,7 @@ async fn alternate(
     pool: &Pool,
     source: &[u8],
     presets: &[Preset],
-    limits: &Limits,
+    limits: &LimitsTable,
     iterations: u32,
 ) -> anyhow::Result<Vec<Run>> {
     let mut runs = Vec::with_capacity(iterations as usize);
@@ -141,10 +162,10 @@ async fn alternate(
     Ok(runs)
 }
 
-async fn both_ways(pool: &Pool, source: &[u8], presets: &[Preset], limits: &Limits) -> anyhow::Result<Run> {
+async fn both_ways(pool: &Pool, source: &[u8], presets: &[Preset], limits: &LimitsTable) -> anyhow::Result<Run> {
     let (cpu, wall) = (cpu_of_all(), Instant::now());
     let sealed = SealedSource::from_bytes(source)?;
-    let answer = pool.render(&sealed, presets.to_vec()).await;
+    let answer = pool.render(None, &sealed, presets.to_vec()).await;
     let (cpu_ms, wall_ms) = (ms(cpu_of_all().saturating_sub(cpu)), ms(wall.elapsed()));
     let renderings = answer.result.map_err(|failure| anyhow!("{failure}"))?;
     let step = |names: &[&str]| -> f64 {
@@ -157,6 +178,7 @@ async fn both_ways(pool: &Pool, source: &[u8], presets: &[Preset], limits: &Limi
     let (inproc_cpu_ms, inproc_wall_ms) = (ms(own_cpu().saturating_sub(cpu)), ms(wall.elapsed()));
     drop(report);
     Ok(Run {
+        predicted_bytes: answer.predicted_bytes.unwrap_or(0),
         dimensions: renderings.picture.dimensions,
         cpu_ms,
         wall_ms,

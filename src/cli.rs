@@ -13,7 +13,8 @@ use crate::credentials::user::{self, UserCommand};
 use crate::exit::{Exit, Failed};
 use crate::roles::Roles;
 use crate::{
-    bench, check_event, demo, doctor, explain, health, parked, publish, redrive, render_files, roles, topology,
+    backfill, bench, check_event, demo, doctor, explain, health, parked, publish, redrive, render_files, roles,
+    topology,
 };
 
 /// Turns every upload into its thumbnails and other representations, in the background.
@@ -61,6 +62,8 @@ pub enum Command {
     CheckEvent(check_event::Arguments),
     /// Emit an event as a producer would
     Publish(publish::Arguments),
+    /// Register what is already in a bucket
+    Backfill(backfill::Arguments),
     /// List, show, replay or drop messages that nobody could read
     Parked(parked::Arguments),
     /// Check the machine and every dependency, one line each, with the remedy
@@ -190,6 +193,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failed> {
         Command::Bench(bench) => bench::run(bench).await,
         Command::CheckEvent(arguments) => check_event::run(arguments),
         Command::Publish(arguments) => publish::run(arguments).await,
+        Command::Backfill(arguments) => backfill::run(arguments).await,
         Command::Parked(arguments) => parked::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments.common.load(None), arguments.json).await,
         Command::Explain(arguments) => explain::run(&arguments.own, &arguments.config()?).await,

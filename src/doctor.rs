@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use shared::domain::preset::PresetTable;
+use worker::Admission;
 use worker::child::{Layer, Pool, Proof, SealedSource, Verdict, prove};
 
 use crate::cli::print_line;
@@ -47,7 +48,7 @@ pub async fn run(loaded: Result<Loaded, Failed>, json: bool) -> Result<Exit, Fai
     Ok(if findings.iter().all(|finding| finding.ok) { Exit::Success } else { Exit::DependencyAway })
 }
 
-const RENDER_REMEDY: &str = "the worker cannot render on this machine: look at limits.child_memory_bytes_max and at what \
+const RENDER_REMEDY: &str = "the worker cannot render on this machine: look at limits.raster.child_memory_bytes_max and at what \
                              confines this process";
 const SANDBOX_REMEDY: &str = "a render child could break out: let the container's own profile allow seccomp and Landlock, \
                               use Linux on x86-64 or aarch64, or leave a missing layer out of sandbox.required";
@@ -93,10 +94,11 @@ fn simd() -> anyhow::Result<String> {
 }
 
 async fn render_in_a_child(config: &Config) -> anyhow::Result<String> {
-    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), config.sandbox.clone(), 1)?;
+    let (limits, sandbox) = (config.limits.clone().into(), config.sandbox.clone());
+    let pool = Pool::new(roles::child_command()?, limits, sandbox, 1, Admission::unbounded())?;
     let source = SealedSource::from_bytes(SAMPLE).context("cannot make a memory file")?;
     let presets = PresetTable::built_in().iter().take(1).cloned().collect();
-    let answer = pool.render(&source, presets).await;
+    let answer = pool.render(None, &source, presets).await;
     pool.close().await;
     let renderings = answer.result.map_err(|failure| anyhow!("{failure}"))?;
     let facts = renderings.picture;

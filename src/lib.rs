@@ -8,6 +8,7 @@
 //! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`], [`explain`], [`redrive`], [`topology`]: the
 //!   commands that are more than a role.
 
+pub mod backfill;
 pub mod bench;
 pub mod check_event;
 pub mod cli;

@@ -10,6 +10,7 @@ use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
+use shared::ports::scan::ScanStore;
 use shared::ports::state_store::{StateStore, StoreError};
 use shared::ports::work_queue::{QueueError, WorkQueue};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,8 @@ pub struct Platform {
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
+    /// How far buckets were looked through.
+    pub scans: Arc<dyn ScanStore>,
     /// Wakes and events.
     pub queue: Arc<dyn WorkQueue>,
     /// Our own blobs.
@@ -94,7 +97,8 @@ impl Platform {
             store: database.clone(),
             files: database.clone(),
             access: database.clone(),
-            parking: database,
+            parking: database.clone(),
+            scans: database,
             queue,
             blobs,
             sources,

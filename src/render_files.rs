@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use serde::Serialize;
 use shared::domain::preset::{Preset, PresetTable};
+use worker::Admission;
 use worker::child::{Answer, Pool, Rendering, SealedSource};
 
 use crate::cli::print_line;
@@ -67,13 +68,14 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failed> {
         .with_context(|| format!("cannot make the directory {}", arguments.out.display()))
         .map_err(Failed::usage)?;
     let renders_max = config.worker.child_renders_max;
-    let pool = Pool::new(roles::child_command()?, config.limits.clone().into(), config.sandbox.clone(), renders_max)
+    let (limits, sandbox) = (config.limits.clone().into(), config.sandbox.clone());
+    let pool = Pool::new(roles::child_command()?, limits, sandbox, renders_max, Admission::unbounded())
         .context("cannot start render children")?;
+    let bytes_max = config.limits.widest().source_bytes_max;
     let mut exit = Exit::Success;
     let mut written = BTreeSet::new();
     for file in &arguments.files {
-        let job =
-            Job { pool: &pool, presets: &presets, out: &arguments.out, bytes_max: config.limits.source_bytes_max };
+        let job = Job { pool: &pool, presets: &presets, out: &arguments.out, bytes_max };
         let told = render_one(&job, file, &mut written).await;
         if !told.failures.is_empty() {
             exit = Exit::SomeFailed;
@@ -105,13 +107,13 @@ async fn render_one(job: &Job<'_>, file: &Path, written: &mut BTreeSet<PathBuf>)
     let Job { pool, presets, out, bytes_max } = *job;
     let mut told = Told { file: file.display().to_string(), ..Told::default() };
     let answer = match read(file, bytes_max) {
-        Ok(source) => pool.render(&source, presets.to_vec()).await,
+        Ok(source) => pool.render(None, &source, presets.to_vec()).await,
         Err(error) => {
             told.failures.push(format!("{error:#}"));
             return told;
         }
     };
-    let Answer { steps, result } = answer;
+    let Answer { steps, result, .. } = answer;
     told.steps_ms = steps.into_iter().map(|(step, took)| (step.name(), milliseconds(took))).collect();
     match result {
         Err(failure) => told.failures.push(failure.to_string()),

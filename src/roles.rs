@@ -159,6 +159,7 @@ impl Running {
         let deps = worker::Deps {
             store: platform.store.clone(),
             access: platform.access.clone(),
+            scans: platform.scans.clone(),
             parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             sources: platform.sources.clone(),

@@ -10,7 +10,7 @@
 //! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
 //! - [`openapi`]: the description of our own API.
-//! - `observe` and `serve`: what happens around every request and connection.
+//! - `observe`, `serve` and `seats`: what happens around every request and connection.
 
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ mod content;
 mod cors;
 mod error;
 mod extract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod links;
 mod observe;
 pub mod openapi;
@@ -39,6 +41,7 @@ mod prompt_queue;
 mod rate;
 mod router;
 mod routes;
+mod seats;
 mod serve;
 #[cfg(test)]
 mod tests;

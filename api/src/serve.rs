@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Most connections at a time; more wait in the listener's backlog.
+use crate::seats::{Answer, Seat, Seats};
+
+/// Most connections at a time; more wait until one of them leaves (`seats.rs`).
 const CONNECTIONS_MAX: usize = 1024;
 /// Time for the head of a request to arrive, and for an idle connection to send the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,17 +33,28 @@ const STALL_MILLISECONDS: u32 = 60_000;
 
 /// Serves until `shutdown`, then lets running requests end for a bounded time.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    serve_at_most(CONNECTIONS_MAX, listener, router, shutdown).await;
+}
+
+/// [`serve`] with another number of connections.
+pub(crate) async fn serve_at_most(
+    connections_max: usize,
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) {
+    let seats = Seats::new(connections_max);
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
-    while let Some((stream, permit)) = next_connection(&listener, &permits, &shutdown).await {
-        let (router, shutdown, abort) = (router.clone(), shutdown.clone(), abort.clone());
+    while let Some((stream, seat)) = next_connection(&listener, &seats, &shutdown).await {
+        let (router, shutdown, abort, leave) = (router.clone(), shutdown.clone(), abort.clone(), seat.leave());
         connections.spawn(async move {
+            let seat = Arc::new(seat);
             tokio::select! {
-                () = connection(stream, router, shutdown) => {}
+                () = connection(stream, router, &seat, shutdown) => {}
                 () = abort.cancelled() => {}
+                () = leave.cancelled() => tracing::debug!("a silent connection makes room for another"),
             }
-            drop(permit);
         });
     }
     drop(listener);
@@ -53,17 +66,16 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     }
 }
 
-/// The next connection with its permit, which is taken first; `None` when shutdown has begun.
+/// The next connection with its seat; `None` when shutdown has begun.
 async fn next_connection(
     listener: &TcpListener,
-    permits: &Arc<Semaphore>,
+    seats: &Arc<Seats>,
     shutdown: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Seat)> {
     let accept = async {
-        let permit = Arc::clone(permits).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, permit)),
+                Ok((stream, _)) => return Some((stream, seats.take().await)),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(error = %error, "could not accept a connection: {error}");
@@ -86,10 +98,15 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, seat: &Arc<Seat>, shutdown: CancellationToken) {
     if let Err(error) = bound(&stream) {
         tracing::debug!(error = %error, "could not set options of a connection: {error}");
     }
+    let (router, seat) = (TowerToHyperService::new(router), Arc::clone(seat));
+    let service = service_fn(move |request| {
+        let (answering, answer) = (seat.answering(), router.call(request));
+        async move { answer.await.map(|answer| answer.map(|body| Answer::new(body, answering))) }
+    });
     // Some clients look up `Retry-After` and `Location` in exactly this letter case: contract section 0.1.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -97,7 +114,7 @@ async fn connection(stream: TcpStream, router: Router, shutdown: CancellationTok
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -7,6 +7,7 @@
 //! - [`domain`]: files, presets, representations and their states, failures, retries, limits, hints, blob keys.
 //! - [`event`]: what producers send, told apart by content: bytes and headers in; event, ignore or reason out.
 //! - [`register`]: intake as a function: an event and the configured sources in, one file version to register out.
+//! - [`scan`]: a bucket's listing against the rows, page by page.
 //! - [`ports`]: the traits that databases, blob stores and queues implement in `shared/adapters`.
 //! - [`telemetry`]: the names of all metrics, in one place.
 
@@ -15,4 +16,5 @@ pub mod domain;
 pub mod event;
 pub mod ports;
 pub mod register;
+pub mod scan;
 pub mod telemetry;

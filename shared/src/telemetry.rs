@@ -55,7 +55,7 @@ metrics_table! {
     OLDEST_PENDING_SECONDS = Gauge "thumbline_oldest_pending_seconds";
     /// File versions this worker is working on now.
     INFLIGHT = Gauge "thumbline_inflight";
-    /// Source bytes this worker holds now.
+    /// Bytes of memory this worker has granted now: sources that it holds, and what renders are predicted to need.
     INFLIGHT_BYTES = Gauge "thumbline_inflight_bytes";
     /// Messages that nobody could read and that wait for an operator. Read from the database: aggregate with max.
     PARKED = Gauge "thumbline_parked";

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use shared::config::Problem;
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::source::AllowedBuckets;
 
@@ -45,7 +45,7 @@ pub struct Config {
     /// Section `[retention]`.
     pub retention: worker::RetentionConfig,
     /// Section `[limits]`.
-    pub limits: Limits,
+    pub limits: LimitsTable,
     /// Section `[sandbox]`.
     pub sandbox: worker::child::Sandbox,
     /// Section `[log]`.
@@ -146,7 +146,7 @@ impl Config {
         self.retention.check(problems);
         self.ops.check(problems);
         self.log.check(problems);
-        check_limits(&self.limits, problems);
+        self.limits.check(problems);
         self.sandbox.check(problems);
         self.check_unconfined(problems);
     }
@@ -181,26 +181,6 @@ impl OpsConfig {
                 &self.listen,
                 "an address and port like 127.0.0.1:9090, or empty",
             ));
-        }
-    }
-}
-
-fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
-    let least: [(&str, u64, u64); 9] = [
-        ("limits.source_bytes_max", limits.source_bytes_max, 1),
-        ("limits.width_pixels_max", limits.width_pixels_max.into(), 1),
-        ("limits.height_pixels_max", limits.height_pixels_max.into(), 1),
-        ("limits.area_pixels_max", limits.area_pixels_max, 1),
-        ("limits.pages_max", limits.pages_max.into(), 1),
-        ("limits.frames_max", limits.frames_max.into(), 1),
-        // Below this the child cannot even load its own code and the codecs' tables.
-        ("limits.child_memory_bytes_max", limits.child_memory_bytes_max, 128 << 20),
-        ("limits.child_seconds_max", limits.child_seconds_max, 1),
-        ("limits.output_bytes_max", limits.output_bytes_max, 1024),
-    ];
-    for (key, value, minimum) in least {
-        if value < minimum {
-            problems.push(Problem::new(key, value, format!("at least {minimum}")));
         }
     }
 }

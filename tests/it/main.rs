@@ -12,6 +12,8 @@ mod command_line;
 mod compose;
 mod contract_box;
 mod demo;
+mod hostile;
 mod notifications;
 mod one_process;
+mod producers;
 mod production;

@@ -40,3 +40,43 @@ async fn a_bucket_notification_is_all_that_a_bucket_needs() {
     assert_eq!(client.settled(after["id"].as_str().unwrap()).await["version"]["width"], 300);
     production.finish().await;
 }
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ, PostgreSQL and S3: run `make test`"]
+async fn what_was_never_announced_is_found_by_looking() {
+    let production = Production::start(1, &[("THUMBLINE__WORKER__SCAN_SECONDS", "1")]).await;
+    for key in KEYS {
+        production.put_source(key, &pictures::png(100, 50)).await;
+    }
+    let client = production.client();
+    for key in KEYS {
+        let file = production.file_at(key).await;
+        assert_eq!(client.settled(file["id"].as_str().unwrap()).await["version"]["width"], 100, "{key}");
+    }
+    production.finish().await;
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ, PostgreSQL and S3: run `make test`"]
+async fn a_backfill_registers_what_is_there_once() {
+    let production = Production::start(1, &[]).await;
+    for key in KEYS {
+        production.put_source(key, &pictures::png(100, 50)).await;
+    }
+    let registered = |place: &str| {
+        let place = format!("backfill --json s3://{}{place}", production.uploads_bucket());
+        let output = production.command(&place).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let first = output.stdout.split(|byte| *byte == b'\n').next().unwrap().to_owned();
+        let page: Value = serde_json::from_slice(&first).unwrap();
+        (page["listed"].as_u64().unwrap(), page["registered"].as_u64().unwrap())
+    };
+    assert_eq!(registered("/deep/"), (1, 1));
+    assert_eq!(registered(""), (5, 4));
+    assert_eq!(registered(""), (5, 0));
+    let client = production.client();
+    for key in KEYS {
+        client.settled(production.file_at(key).await["id"].as_str().unwrap()).await;
+    }
+    production.finish().await;
+}

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use shared::config::Problem;
 use shared::domain::lane::Lane;
 
+use crate::machine;
+
 /// A lease is prolonged every third of it, so a shorter one would be lost to a single slow answer of the database.
 const LEASE_SECONDS_MIN: u64 = 4;
 /// Nobody needs more renders at a time on one machine; a larger number is a typing error.
@@ -36,6 +38,8 @@ pub struct Config {
     pub share_heavy: u32,
     /// Share of the backfill lane.
     pub share_backfill: u32,
+    /// Seconds between two looks through every bucket of `[[sources]]` for objects that were never announced; 0: never.
+    pub scan_seconds: u64,
     /// Permits beside `concurrency` that only the interactive lane may take.
     pub reserved_interactive: u32,
     /// The same for the normal lane.
@@ -46,6 +50,10 @@ pub struct Config {
     pub reserved_backfill: u32,
     /// Sources that one render child renders before it is replaced.
     pub child_renders_max: u32,
+    /// Bytes that renders may need at a time, as predicted; 0: half of the memory there is.
+    pub render_bytes_max: u64,
+    /// Bytes of sources that are held at a time; 0: a quarter of the memory there is.
+    pub source_bytes_max: u64,
 }
 
 impl Config {
@@ -119,6 +127,16 @@ impl Config {
         permits as usize
     }
 
+    /// Memory for renders, in bytes.
+    pub(crate) fn render_bytes(&self) -> u64 {
+        if self.render_bytes_max == 0 { machine::memory_bytes() / 2 } else { self.render_bytes_max }
+    }
+
+    /// Memory for sources, in bytes.
+    pub(crate) fn source_bytes(&self) -> u64 {
+        if self.source_bytes_max == 0 { machine::memory_bytes() / 4 } else { self.source_bytes_max }
+    }
+
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
     }
@@ -129,6 +147,11 @@ impl Config {
 
     pub(crate) fn wake_patience(&self) -> Duration {
         Duration::from_secs(self.wake_patience_seconds)
+    }
+
+    /// How often buckets are looked through; `None`: never.
+    pub(crate) fn scan_period(&self) -> Option<Duration> {
+        (self.scan_seconds > 0).then(|| Duration::from_secs(self.scan_seconds))
     }
 
     pub(crate) fn drain(&self) -> Duration {
@@ -146,6 +169,7 @@ mod tests {
             lease_seconds: 60,
             sweep_seconds: 1.0,
             wake_patience_seconds: 30,
+            scan_seconds: 86400,
             drain_seconds: 30,
             share_interactive: 8,
             share_normal: 4,
@@ -156,6 +180,8 @@ mod tests {
             reserved_heavy: 0,
             reserved_backfill: 0,
             child_renders_max: 200,
+            render_bytes_max: 0,
+            source_bytes_max: 0,
         }
     }
 

@@ -10,9 +10,9 @@ use shared::domain::ids::Sha256Digest;
 use shared::ports::blob_store::{BlobError, BlobRead};
 use tokio::time::timeout;
 
+use crate::admission::Admitted;
 use crate::child::{SealedSource, SourceWriter};
 use crate::dependency::chain;
-use crate::metrics::Held;
 use crate::worker::Worker;
 
 /// A store that sends nothing for so long is away.
@@ -22,17 +22,13 @@ const IDLE_SECONDS_MAX: u64 = 30;
 pub(crate) struct Fetched {
     pub(crate) source: SealedSource,
     pub(crate) bytes: ByteFacts,
-    _held: Held,
+    _memory: Admitted,
 }
 
 /// Fetches the bytes and holds them against what the producer declared.
 pub(crate) async fn fetch(worker: &Worker, version: &FileVersion) -> Result<Fetched, Failure> {
-    let bytes_max = worker.deps.limits.source_bytes_max;
-    let opened = answer_of_store(worker, worker.deps.sources.open(&version.source)).await?;
-    if opened.length_bytes > bytes_max {
-        return Err(too_many(opened.length_bytes, bytes_max));
-    }
-    let fetched = receive(worker, opened, bytes_max).await?;
+    let (opened, memory) = admitted(worker, version).await?;
+    let fetched = receive(worker, opened, memory).await?;
     if fetched.bytes.length_bytes == 0 {
         return Err(Failure::new(FailureCode::ZeroBytes, "the source has no bytes"));
     }
@@ -45,21 +41,43 @@ pub(crate) async fn fetch(worker: &Worker, version: &FileVersion) -> Result<Fetc
     }
 }
 
-async fn receive(worker: &Worker, mut read: BlobRead, bytes_max: u64) -> Result<Fetched, Failure> {
+/// The opened source and the memory for it. A store does not wait for us to have memory: the source is closed meanwhile,
+/// and opened again.
+async fn admitted(worker: &Worker, version: &FileVersion) -> Result<(BlobRead, Admitted), Failure> {
+    let bytes_max = worker.deps.limits.widest().source_bytes_max;
+    let open = async || {
+        let opened = answer_of_store(worker, worker.deps.sources.open(&version.source)).await?;
+        if opened.length_bytes > bytes_max { Err(too_many(opened.length_bytes, bytes_max)) } else { Ok(opened) }
+    };
+    let opened = open().await?;
+    let promised = opened.length_bytes;
+    if let Some(memory) = worker.sources.try_admit(promised) {
+        return Ok((opened, memory));
+    }
+    drop(opened);
+    let memory = worker.sources.admit(promised).await;
+    let opened = open().await?;
+    if opened.length_bytes == promised {
+        return Ok((opened, memory));
+    }
+    let reason = format!("the source had {promised} bytes, and now has {}", opened.length_bytes);
+    Err(Failure::new(FailureCode::DependencyDown, reason))
+}
+
+async fn receive(worker: &Worker, mut read: BlobRead, memory: Admitted) -> Result<Fetched, Failure> {
     let overloaded = |error: std::io::Error| {
         Failure::new(FailureCode::WorkerOverloaded, format!("the source could not be held in memory: {error}"))
     };
     let mut writer = SourceWriter::new().map_err(overloaded)?;
-    let mut held = Held::source_bytes();
     let mut hasher = Sha256::new();
     while let Some(chunk) = next_chunk(worker, &mut read).await? {
         // The length that the store promised is a promise: what arrives is counted.
         let length = writer.length_bytes() + chunk.len() as u64;
-        if length > bytes_max {
-            return Err(too_many(length, bytes_max));
+        if length > read.length_bytes {
+            let reason = format!("more than the {} bytes came that the store promised", read.length_bytes);
+            return Err(Failure::new(FailureCode::DependencyDown, reason));
         }
         writer.write(&chunk).map_err(overloaded)?;
-        held.add(chunk.len());
         hasher.update(&chunk);
     }
     let length_bytes = writer.length_bytes();
@@ -68,7 +86,7 @@ async fn receive(worker: &Worker, mut read: BlobRead, bytes_max: u64) -> Result<
         return Err(Failure::new(FailureCode::DependencyDown, reason));
     }
     let bytes = ByteFacts { length_bytes, sha256: Sha256Digest::from_bytes(hasher.finalize().into()) };
-    Ok(Fetched { source: writer.seal().map_err(overloaded)?, bytes, _held: held })
+    Ok(Fetched { source: writer.seal().map_err(overloaded)?, bytes, _memory: memory })
 }
 
 async fn next_chunk(worker: &Worker, read: &mut BlobRead) -> Result<Option<bytes::Bytes>, Failure> {

@@ -15,11 +15,13 @@
 //!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
 //! 6. What happened stays in the ledger, until `retention` forgets it.
 //!
+//! Stores lose notifications; `scan` looks through the buckets for what was never announced.
 //! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
 //!
 //! [`run`] starts all of that and drains it: first no more wakes, then running work gets its time, then it is handed
 //! back as if it had never been claimed.
 
+mod admission;
 pub mod child;
 mod config;
 mod dead_wakes;
@@ -29,6 +31,7 @@ mod fetch;
 mod heartbeat;
 mod intake;
 mod lanes;
+mod machine;
 mod metrics;
 mod parking;
 mod permits;
@@ -36,24 +39,27 @@ mod put;
 mod reconcile;
 mod retention;
 mod retry;
+mod scan;
 mod sweeper;
 mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::ParkingStore;
+use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, QueueError, Subscription, WorkQueue};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use admission::Admission;
 pub use config::Config;
 pub use retention::RetentionConfig;
 pub use retry::{RetryConfig, Tried};
@@ -75,6 +81,8 @@ pub struct Deps {
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
+    /// How far buckets were looked through.
+    pub scans: Arc<dyn ScanStore>,
     /// Where representations are put.
     pub blobs: Arc<dyn BlobStore>,
     /// Where sources are read from.
@@ -86,7 +94,7 @@ pub struct Deps {
     /// The buckets that events may name.
     pub buckets: Arc<AllowedBuckets>,
     /// What one source may cost.
-    pub limits: Arc<Limits>,
+    pub limits: Arc<LimitsTable>,
     /// Section `[worker]`.
     pub config: Arc<Config>,
     /// Section `[retry]`.
@@ -135,6 +143,7 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     parts.spawn(retention::forget(Arc::clone(&worker)));
     parts.spawn(parking::drain(Arc::clone(&worker), parked));
     parts.spawn(parking::replay(Arc::clone(&worker)));
+    parts.spawn(scan::scan(Arc::clone(&worker)));
     parts.spawn(sweeper::sweep(Arc::clone(&worker)));
     parts.spawn(sweeper::measure_backlog(Arc::clone(&worker)));
     tracing::info!(

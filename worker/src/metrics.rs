@@ -35,7 +35,7 @@ impl EventOutcome {
 /// Why a render child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCause {
-    /// It had rendered its share.
+    /// It had rendered its share, or another tenant needed its place.
     Recycled,
     /// It exited by itself, with a panic for instance.
     Exited,
@@ -132,19 +132,14 @@ impl Held {
         Self::new(names::INFLIGHT, 1.0)
     }
 
-    /// Source bytes in memory; grows while they arrive.
-    pub(crate) fn source_bytes() -> Self {
-        Self::new(names::INFLIGHT_BYTES, 0.0)
+    /// Memory that was granted.
+    pub(crate) fn bytes(bytes: u64) -> Self {
+        Self::new(names::INFLIGHT_BYTES, bytes as f64)
     }
 
     fn new(gauge: &'static str, amount: f64) -> Self {
         gauge!(gauge).increment(amount);
         Self { gauge, amount }
-    }
-
-    pub(crate) fn add(&mut self, amount: usize) {
-        gauge!(self.gauge).increment(amount as f64);
-        self.amount += amount as f64;
     }
 }
 

@@ -6,6 +6,7 @@ use shared::ports::work_queue::{Delivery, ParkingReason};
 use tokio_util::sync::CancellationToken;
 
 use crate::Deps;
+use crate::admission::Admission;
 use crate::child::Pool;
 use crate::dependency::{Dependencies, Unanswered, chain};
 
@@ -26,6 +27,8 @@ pub(crate) struct Worker {
     pub(crate) deps: Deps,
     pub(crate) dependencies: Dependencies,
     pub(crate) pool: Pool,
+    /// Memory for sources.
+    pub(crate) sources: Admission,
     /// Cancelled when nothing new is to begin.
     pub(crate) shutdown: CancellationToken,
     /// Cancelled when what is still running is to be handed back.
@@ -35,8 +38,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(deps: Deps, shutdown: CancellationToken) -> std::io::Result<Self> {
         let renders_max = deps.config.child_renders_max;
-        let pool = Pool::new(deps.child.clone(), deps.limits.clone(), deps.sandbox.clone(), renders_max)?;
-        Ok(Self { deps, dependencies: Dependencies::new(), pool, shutdown, abandon: CancellationToken::new() })
+        let renders = Admission::of_bytes(deps.config.render_bytes());
+        let pool = Pool::new(deps.child.clone(), deps.limits.clone(), deps.sandbox.clone(), renders_max, renders)?;
+        let sources = Admission::of_bytes(deps.config.source_bytes());
+        let (dependencies, abandon) = (Dependencies::new(), CancellationToken::new());
+        Ok(Self { deps, dependencies, pool, sources, shutdown, abandon })
     }
 
     /// Done with: it will not come again. When the queue is away it does come again, and finds nothing to do.

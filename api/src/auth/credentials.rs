@@ -96,5 +96,29 @@ impl Credentials {
 
 /// Compares without stopping at the first difference, so that time tells nothing.
 fn is_same(one: &Sha256Digest, other: &Sha256Digest) -> bool {
-    one.as_bytes().iter().zip(other.as_bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    differing_bits(one.as_bytes().iter().zip(other.as_bytes())) == 0
+}
+
+/// Looks at every pair, whatever the ones before were.
+fn differing_bits<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> u8 {
+    pairs.fold(0, |difference, (a, b)| difference | (a ^ b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tells how many pairs were looked at.
+    #[test]
+    fn a_comparison_looks_at_every_byte_wherever_the_first_difference_is() {
+        let one = [7_u8; 32];
+        for place in 0..32 {
+            let mut other = one;
+            other[place] ^= 1;
+            let mut seen = 0;
+            assert_ne!(differing_bits(one.iter().zip(&other).inspect(|_| seen += 1)), 0);
+            assert_eq!(seen, 32);
+        }
+        assert_eq!(differing_bits(one.iter().zip(&one)), 0);
+    }
 }

@@ -29,7 +29,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::auth::{Auth, Mode};
-use crate::{Config, Deps, Links, Signer, router, serve};
+use crate::serve::serve_at_most;
+use crate::{Config, Deps, Links, Signer, router};
 
 /// How long anything may take here before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,12 +47,13 @@ pub(crate) struct Setup {
     pub(crate) keys: Option<Arc<dyn KeySource>>,
     pub(crate) blobs: fn(Arc<dyn BlobStore>) -> Arc<dyn BlobStore>,
     pub(crate) queue: fn(Arc<dyn WorkQueue>) -> Arc<dyn WorkQueue>,
+    pub(crate) connections_max: usize,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let config = Config { public_url: PUBLIC_URL.to_owned(), ..crate::config::tests::loopback() };
-        Self { config, mode: Mode::Open, keys: None, blobs: |blobs| blobs, queue: |queue| queue }
+        Self { config, mode: Mode::Open, keys: None, blobs: |blobs| blobs, queue: |queue| queue, connections_max: 64 }
     }
 }
 
@@ -122,7 +124,7 @@ impl TestApi {
             exposition: Some(Arc::new(|| "thumbline_build_info 1\n".to_owned())),
         });
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, router, shutdown.clone()));
+        let served = tokio::spawn(serve_at_most(setup.connections_max, listener, router, shutdown.clone()));
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
         let _stop = shutdown.clone().drop_guard();
         Self { address, store, blobs, queue, shutdown, served, client, directory, _stop }

@@ -7,6 +7,7 @@ mod console;
 mod content;
 mod files;
 pub(crate) mod harness;
+mod hostile;
 mod ledger;
 mod life;
 mod own;

@@ -16,6 +16,8 @@ mod spool;
 
 pub(crate) use arrival::Target;
 pub(crate) use form::{Received, check_length, receive};
+#[cfg(any(test, fuzzing))]
+pub(crate) use multipart::Multipart;
 
 /// What is still read of a request that was refused, so that a client in the middle of sending sees the answer rather
 /// than a broken connection: this many bytes, for this long.

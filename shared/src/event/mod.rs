@@ -23,8 +23,10 @@ use self::fact::Fact;
 use self::refusal::Refusal;
 use crate::domain::file::NewFileVersion;
 use crate::domain::file_change::{AccessChange, FileDeletion};
+use crate::domain::lane::Lane;
 use crate::domain::preset::PresetTable;
 use crate::domain::source::AllowedBuckets;
+use crate::ports::blob_store::SourceObject;
 use crate::ports::work_queue::{Message, ParkingReason};
 
 /// Longest message that is read, in bytes; an upload event has a few hundred.
@@ -96,6 +98,25 @@ pub fn read(message: &Message, buckets: &AllowedBuckets, presets: &PresetTable) 
         Err(refusal) => Meaning::Park(refusal.into()),
     };
     Intake { dialect, meanings: facts.into_iter().map(meaning).collect() }
+}
+
+/// What to register for an object that was found in a listing rather than announced; `None` for what no event would
+/// register: directories, our own blobs, keys that are too long, buckets that are not allowed.
+pub fn of_listed_object(
+    bucket: &str,
+    object: &SourceObject,
+    lane: Lane,
+    buckets: &AllowedBuckets,
+    presets: &PresetTable,
+) -> Option<NewFileVersion> {
+    if s3::is_directory(&object.key, Some(&wire::Size(object.size))) {
+        return None;
+    }
+    let event = wire::UploadEvent::of_listed(bucket, object, lane)?;
+    match meaning::of(Fact::Uploaded(Box::new(event)), buckets, presets) {
+        Ok(Meaning::Register(new)) => Some(*new),
+        _ => None,
+    }
 }
 
 /// The JSON object that every dialect is written as.

@@ -11,6 +11,7 @@ use crate::domain::access::Access;
 use crate::domain::file::{UnixMillis, normal_sequence, normal_sequencer};
 use crate::domain::ids::{Sha256Digest, Tenant};
 use crate::domain::lane::Lane;
+use crate::ports::blob_store::SourceObject;
 
 /// Longest `source_id`, in bytes of UTF-8.
 pub(super) const SOURCE_ID_BYTES_MAX: usize = 512;
@@ -84,6 +85,24 @@ impl UploadEvent {
             lane: None,
         }
     }
+}
+
+impl UploadEvent {
+    /// An object of a listing. Stores that tell seconds only mean some moment of that second: the last one, so that what a
+    /// scan finds is not taken for older than what was announced within it.
+    pub(super) fn of_listed(bucket: &str, object: &SourceObject, lane: Lane) -> Option<Self> {
+        let end_of_second = |millis: UnixMillis| if millis % 1000 == 0 { millis + 999 } else { millis };
+        let mut event = Self::of_object(text(bucket)?, text(&object.key)?);
+        event.size = Some(Size(object.size));
+        event.etag = object.etag.as_deref().and_then(text);
+        event.occurred_at = object.modified_at.map(|millis| Moment(end_of_second(millis)));
+        event.lane = Some(ProducerLane(lane));
+        Some(event)
+    }
+}
+
+fn text<const MAX: usize>(text: &str) -> Option<Text<MAX>> {
+    Text::try_from(Value::String(text.to_owned())).ok()
 }
 
 /// Which file a later event is about: the one of an object, or the one that its producer named.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::domain::blob_key::BlobKey;
+use crate::domain::file::UnixMillis;
 use crate::domain::source::SourceLocation;
 
 /// Bytes as they arrive.
@@ -52,6 +53,29 @@ pub trait SourceStore: Send + Sync + 'static {
 
     /// Some of the source's bytes; `range` must lie within it.
     async fn open_part(&self, source: &SourceLocation, range: Range<u64>) -> Result<BlobRead, BlobError>;
+
+    /// Objects of an allowed bucket whose keys begin with `prefix` and come after the key `after`, in the order of
+    /// their keys; at most `limit`. Fewer than that: there are no more.
+    async fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<SourceObject>, BlobError>;
+}
+
+/// An object in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceObject {
+    /// Its key, as events name it.
+    pub key: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The store's entity tag; `None` where stores have none.
+    pub etag: Option<String>,
+    /// When it was put, by the store's clock.
+    pub modified_at: Option<UnixMillis>,
 }
 
 /// What is put.

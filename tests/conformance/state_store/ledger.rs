@@ -127,9 +127,11 @@ fn reproducer() -> Reproducer {
         width_pixels_max: 2,
         height_pixels_max: 3,
         area_pixels_max: 4,
-        pages_max: 5,
-        frames_max: 6,
+        total_pixels_max: 5,
+        pages_max: 6,
+        nesting_max: 6,
         child_memory_bytes_max: 7,
+        child_cpu_seconds_max: 8,
         child_seconds_max: 8,
         output_bytes_max: 9,
     };

@@ -65,6 +65,13 @@ impl Process {
         PathBuf::from(format!("/proc/{}/root", self.child.id()))
     }
 
+    /// The most that it had resident so far.
+    pub(crate) fn peak_resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        kib.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
+    }
+
     /// `kill -9`, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

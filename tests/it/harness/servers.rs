@@ -165,12 +165,27 @@ impl Production {
             .expect("the source is put");
     }
 
+    /// Returns once events are kept: a producer may start before the first worker, and must not lose its event.
+    pub(crate) async fn until_events_are_taken(&self) {
+        eventually("the uploads queue exists", || async { self.messages("thumbline.uploads").await.map(|_| ()) }).await;
+    }
+
+    /// Where the broker is.
+    pub(crate) fn amqp_url(&self) -> &str {
+        &self.amqp_url
+    }
+
+    /// The exchange that producers publish to.
+    pub(crate) fn exchange(&self) -> String {
+        format!("{}.uploads", self.name)
+    }
+
     /// Has the store announce every object that is put into the producers' bucket, or deleted from it.
     pub(crate) async fn notify_of_objects(&self) {
         use aws_sdk_s3::types::{Event, NotificationConfiguration, TopicConfiguration};
-        eventually("the uploads queue exists", || async { self.messages("thumbline.uploads").await.map(|_| ()) }).await;
+        self.until_events_are_taken().await;
         let (broker, _, _) = with_credentials(self.amqp_url.trim_end_matches("/%2f"));
-        let exchange = format!("{}.uploads", self.name);
+        let exchange = self.exchange();
         // Not persistent, so that the first event does not wait for the store's queue: half a minute.
         let attributes =
             [("push-endpoint", broker.as_str()), ("amqp-exchange", &exchange), ("amqp-ack-level", "broker")];

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use render::{Request, Step, StepObserver};
-use shared::domain::limits::Limits;
+use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::{Preset, PresetTable, Trigger};
 
 /// Adds up the time of every step.
@@ -27,18 +27,20 @@ impl StepObserver for Stopwatch {
     }
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> LimitsTable {
+    LimitsTable::same(Limits {
         source_bytes_max: 1 << 30,
         width_pixels_max: 70_000,
         height_pixels_max: 70_000,
         area_pixels_max: 250_000_000,
+        total_pixels_max: 1_000_000_000,
         pages_max: 20,
-        frames_max: 1000,
+        nesting_max: 16,
         child_memory_bytes_max: 2 << 30,
+        child_cpu_seconds_max: 60,
         child_seconds_max: 60,
         output_bytes_max: 256 << 20,
-    }
+    })
 }
 
 fn main() {

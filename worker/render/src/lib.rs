@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | sniff | `sniff.rs` | which format the bytes are, by content alone |
 //! | inspect | `inspect/` | dimensions, orientation and pages from the header; every limit is checked here |
+//! | admit | `cost.rs` | how much memory decoding will need; the observer says when it may begin |
 //! | plan | `geometry.rs` | which part of the picture each preset shows, and how large |
 //! | decode | `decode/` | pixels, already shrunk as far as the codec can for free |
 //! | reduce | `resize.rs` | one good downscale to the largest picture that any preset needs |
@@ -17,6 +18,7 @@
 
 mod cascade;
 mod colour;
+mod cost;
 mod decode;
 mod encode;
 mod exif;

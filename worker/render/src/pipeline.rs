@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use fast_image_resize::Resizer;
 use shared::domain::dimensions::Dimensions;
-use shared::domain::failure::Failure;
+use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::format::OutputFormat;
+use shared::domain::limits::Limits;
 use shared::domain::preset::Preset;
 
 use crate::cascade::Cascade;
 use crate::colour::to_srgb;
+use crate::cost::predicted_bytes;
 use crate::decode::{Decoded, Order, decode};
 use crate::encode::encode;
 use crate::flatten::flatten;
@@ -28,9 +30,12 @@ use crate::step::{Step, StepObserver};
 pub fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn StepObserver) -> Result<Report, Failure> {
     observer.step(Step::Inspect);
     let format = identified(source)?;
-    let picture = inspect(source, format, request.limits)?;
-    let outputs = Outputs::new(request.presets, format, request.limits);
-    let mut work = Work { source, request, picture, observer, resizer: Resizer::new(), outputs };
+    let limits = request.limits.of(format);
+    let picture = inspect(source, format, limits)?;
+    observer.admit(&picture, predicted_bytes(source, &picture, request.presets, limits)?)?;
+    let outputs = Outputs::new(request.presets, format, limits);
+    let mut work =
+        Work { source, request, limits, picture, observer, resizer: Resizer::new(), outputs, decoded_pixels: 0 };
     work.page(0, &work.wanted(0))?;
     for page in 1..work.pages_to_render() {
         let wanted = work.wanted(page);
@@ -46,16 +51,19 @@ pub fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn StepObser
 struct Work<'a, 'o> {
     source: &'a [u8],
     request: &'a Request<'a>,
+    limits: &'a Limits,
     picture: Picture,
     observer: &'o mut dyn StepObserver,
     resizer: Resizer,
     outputs: Outputs<'a>,
+    /// Of all pages so far.
+    decoded_pixels: u64,
 }
 
 impl Work<'_, '_> {
     /// All pages up to the limit.
     fn pages_to_render(&self) -> u32 {
-        self.picture.pages.min(self.request.limits.pages_max)
+        self.picture.pages.min(self.limits.pages_max)
     }
 
     /// The presets that show this page, by their index: all show the first, the paged ones the others too.
@@ -69,7 +77,8 @@ impl Work<'_, '_> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let header = page_header(self.source, self.picture.format, page, self.request.limits)?;
+        let header = page_header(self.source, self.picture.format, page, self.limits)?;
+        self.count_pixels(page, &header)?;
         let shown = header.orientation.applied(header.dimensions);
         let target = |index: &usize| (*index, Target::of(&self.request.presets[*index], shown));
         let mut targets: Vec<(usize, Target)> = wanted.iter().map(target).collect();
@@ -84,11 +93,22 @@ impl Work<'_, '_> {
         Ok(())
     }
 
+    /// Adds a page to the pixels of all; beyond the limit it is not decoded.
+    fn count_pixels(&mut self, page: u32, header: &PageHeader) -> Result<(), Failure> {
+        self.decoded_pixels += header.dimensions.area_pixels();
+        let (pixels, limit) = (self.decoded_pixels, self.limits.total_pixels_max);
+        if pixels <= limit {
+            return Ok(());
+        }
+        let reason = format!("the first {} pages have {pixels} pixels together, the limit is {limit}", page + 1);
+        Err(Failure::new(FailureCode::TooManyPixels, reason))
+    }
+
     /// The whole page, upright and in sRGB, as large as the largest representation needs it.
     fn largest(&mut self, page: u32, header: &PageHeader, least: Dimensions) -> Result<Raster, Failure> {
         self.observer.step(Step::Decode);
         let least = header.orientation.applied(least);
-        let order = Order { source: self.source, page, header, least, limits: self.request.limits };
+        let order = Order { source: self.source, page, header, least, limits: self.limits };
         let Decoded { raster, covered, profile } = decode(self.picture.format, &order)?;
 
         self.observer.step(Step::Reduce);

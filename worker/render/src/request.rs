@@ -2,7 +2,7 @@
 
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::Failure;
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::{Preset, PresetName};
 
 /// What a source shows: its facts, learned from the header.
@@ -13,8 +13,8 @@ pub use shared::domain::file::PictureFacts as Picture;
 pub struct Request<'a> {
     /// The recipes; the report answers in this order.
     pub presets: &'a [Preset],
-    /// What the source may cost.
-    pub limits: &'a Limits,
+    /// What a source may cost; the format that is found decides which limits hold.
+    pub limits: &'a LimitsTable,
 }
 
 /// Everything that came of one source.

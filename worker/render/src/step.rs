@@ -1,5 +1,9 @@
 //! The names of the steps, and how the caller hears of them: the engine has no clock, so who wants times takes them.
 
+use shared::domain::failure::Failure;
+
+use crate::request::Picture;
+
 /// A step of the engine, as told to the observer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -58,6 +62,12 @@ impl Step {
 pub trait StepObserver {
     /// The step begins now.
     fn step(&mut self, step: Step);
+
+    /// The header was read and is within the limits; decoding would need about this many bytes of memory. It begins
+    /// when this returns, unless that is a failure.
+    fn admit(&mut self, _picture: &Picture, _predicted_bytes: u64) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// An observer that does not care.

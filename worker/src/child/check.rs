@@ -10,18 +10,20 @@ use render::Step;
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Disposition, Failure, FailureCode};
 use shared::domain::file::PictureFacts;
-use shared::domain::format::OutputFormat;
 use shared::domain::ids::Sha256Digest;
 use shared::domain::limits::Limits;
 use shared::domain::preset::{Preset, PresetName};
 
-use super::protocol::{Claimed, ClaimedPage, ClaimedRendering, Order, Reply, StepTime};
+use super::protocol::{Claimed, ClaimedPage, ClaimedRendering, Inspected, Order, Reply, StepTime};
+use super::verify::verify;
 
 /// What came of one source.
 #[derive(Debug)]
 pub struct Answer {
     /// How long the child was in each step; empty when it died.
     pub steps: Vec<(Step, Duration)>,
+    /// Memory that decoding was predicted to need; `None` when the source was refused before.
+    pub predicted_bytes: Option<u64>,
     /// What it made, or why nothing could be made of this source.
     pub result: Result<Renderings, Failure>,
 }
@@ -47,7 +49,7 @@ pub struct Rendering {
 /// One encoded page, read from the output by us.
 #[derive(Debug)]
 pub struct RenderedPage {
-    /// As the child says, within the bounds of the preset.
+    /// Within the bounds of the preset, and what the encoded bytes say as well.
     pub dimensions: Dimensions,
     /// The encoded bytes.
     pub bytes: Bytes,
@@ -68,17 +70,36 @@ fn violation<T>(what: impl Into<String>) -> Result<T, Violation> {
     Err(Violation::Claim(what.into()))
 }
 
-/// Holds the reply against its order and the output file.
-pub(super) fn check(reply: Reply, order: &Order, output: &File) -> Result<Answer, Violation> {
-    if reply.number != order.number {
-        return violation(format!("a reply to order {}, not {}", reply.number, order.number));
+/// Holds what the child says of the header against the limits.
+pub(super) fn check_inspected(inspected: &Inspected, order: &Order) -> Result<(), Violation> {
+    check_number(inspected.number, order)?;
+    check_picture(inspected.picture, order.limits.of(inspected.picture.format))
+}
+
+fn check_number(number: u64, order: &Order) -> Result<(), Violation> {
+    if number == order.number {
+        return Ok(());
     }
+    violation(format!("a reply to order {number}, not {}", order.number))
+}
+
+/// Holds the reply against its order, what was said of the header before, and the output file.
+pub(super) fn check(
+    reply: Reply,
+    order: &Order,
+    inspected: Option<&Inspected>,
+    output: &File,
+) -> Result<Answer, Violation> {
+    check_number(reply.number, order)?;
     let steps = reply.steps.iter().map(step).collect::<Result<_, _>>()?;
     let result = match reply.result {
         Claimed::Failed(failure) => Err(own_failure(&failure)?),
+        Claimed::Rendered { picture, .. } if inspected.is_none_or(|inspected| inspected.picture != picture) => {
+            return violation("pixels of a picture that nobody admitted");
+        }
         Claimed::Rendered { picture, renderings } => Ok(check_renderings(picture, renderings, order, output)?),
     };
-    Ok(Answer { steps, result })
+    Ok(Answer { steps, predicted_bytes: inspected.map(|inspected| inspected.predicted_bytes), result })
 }
 
 /// Step names become metric labels: only those that the engine has.
@@ -108,13 +129,13 @@ fn check_renderings(
     order: &Order,
     output: &File,
 ) -> Result<Renderings, Violation> {
-    check_picture(picture, &order.limits)?;
+    let limits = order.limits.of(picture.format);
     if claimed.len() != order.presets.len() {
         return violation(format!("{} presets for an order of {}", claimed.len(), order.presets.len()));
     }
     let output = Output { file: output, length: output.metadata().map_err(Violation::Output)?.len() };
-    check_total(&claimed, &order.limits)?;
-    let checked = |(claimed, preset)| check_rendering(claimed, preset, picture, &order.limits, &output);
+    check_total(&claimed, limits)?;
+    let checked = |(claimed, preset)| check_rendering(claimed, preset, picture, limits, &output);
     let presets = claimed.into_iter().zip(&order.presets).map(checked).collect::<Result<_, _>>()?;
     Ok(Renderings { picture, presets })
 }
@@ -169,20 +190,11 @@ fn check_page(claimed: ClaimedPage, preset: &Preset, output: &Output<'_>) -> Res
         return violation(format!("a page of {} for bounds of {}", claimed.dimensions, preset.bounds()));
     }
     let bytes = output.read(claimed.offset, claimed.length)?;
-    if !is_of(preset.format, &bytes) {
-        return violation(format!("a page of {} that is not {}", preset.name, preset.format.name()));
+    if let Err(fault) = verify(preset.format, &bytes, claimed.dimensions) {
+        return violation(format!("a page of {} that {fault}", preset.name));
     }
     let sha256 = Sha256Digest::of(&bytes);
     Ok(RenderedPage { dimensions: claimed.dimensions, bytes, sha256 })
-}
-
-/// Whether the bytes begin as files of this format do.
-fn is_of(format: OutputFormat, bytes: &[u8]) -> bool {
-    match format {
-        OutputFormat::Jpg => bytes.starts_with(&[0xff, 0xd8, 0xff]),
-        OutputFormat::Png => bytes.starts_with(b"\x89PNG\r\n\x1a\n"),
-        OutputFormat::Webp => bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP"),
-    }
 }
 
 struct Output<'a> {
@@ -205,12 +217,17 @@ impl Output<'_> {
 #[cfg(test)]
 mod tests {
     use shared::domain::format::SourceFormat;
+    use shared::domain::limits::LimitsTable;
     use shared::domain::preset::PresetTable;
 
     use super::*;
     use crate::child::memory_file;
 
-    const JPEG: &[u8] = b"\xff\xd8\xff\xe0 as far as anybody looks";
+    /// A frame of 320 by 200 and an empty scan: as far as anybody looks.
+    const JPEG: &[u8] = &[
+        0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 200, 1, 64, 1, 1, 0x11, 0, 0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 7, 0xff,
+        0xd9,
+    ];
 
     fn order() -> Order {
         let table = PresetTable::built_in();
@@ -220,22 +237,31 @@ mod tests {
             width_pixels_max: 5000,
             height_pixels_max: 4000,
             area_pixels_max: 1_000_000,
+            total_pixels_max: 1_000_000,
             pages_max: 2,
-            frames_max: 1,
+            nesting_max: 1,
             child_memory_bytes_max: 0,
+            child_cpu_seconds_max: 1,
             child_seconds_max: 1,
             output_bytes_max: 200,
         };
-        Order { number: 7, presets: presets.into(), limits }
+        Order { number: 7, presets: presets.into(), limits: LimitsTable::same(limits) }
     }
 
     fn page(offset: u64, length: u64) -> ClaimedPage {
         ClaimedPage { offset, length, dimensions: Dimensions { width: 320, height: 200 } }
     }
 
+    fn picture() -> PictureFacts {
+        PictureFacts { format: SourceFormat::Tiff, dimensions: Dimensions { width: 640, height: 400 }, pages: 2 }
+    }
+
+    fn inspected() -> Inspected {
+        Inspected { number: 7, picture: picture(), predicted_bytes: 1000 }
+    }
+
     fn honest() -> Reply {
-        let picture =
-            PictureFacts { format: SourceFormat::Tiff, dimensions: Dimensions { width: 640, height: 400 }, pages: 2 };
+        let picture = picture();
         let failure = Failure::new(FailureCode::EncodeFailed, "no\u{1b}[31m ink\n");
         let renderings = vec![
             ClaimedRendering { preset: "jpg_320x320".parse().unwrap(), result: Ok(vec![page(3, JPEG.len() as u64)]) },
@@ -250,7 +276,7 @@ mod tests {
         output.write_all_at(JPEG, 3).unwrap();
         let mut reply = honest();
         change(&mut reply);
-        check(reply, &order(), &output)
+        check(reply, &order(), Some(&inspected()), &output)
     }
 
     fn renderings(reply: &mut Reply) -> (&mut PictureFacts, &mut Vec<ClaimedRendering>) {
@@ -290,7 +316,7 @@ mod tests {
             }
         };
         let told = |count: usize| checked(many(count)).unwrap_err().to_string();
-        assert!(told(2).contains("not png"), "{}", told(2));
+        assert!(told(2).contains("does not begin as a PNG"), "{}", told(2));
         assert!(told(3).contains("3 pages"), "{}", told(3));
         assert!(told(9).contains("the limit is 200"), "{}", told(9));
     }
@@ -305,6 +331,9 @@ mod tests {
                 p.dimensions = Dimensions { width, height };
                 p.pages = pages;
             };
+            let mut claimed = inspected();
+            picture(&mut claimed.picture);
+            assert!(check_inspected(&claimed, &order()).is_err(), "{width} {height} {pages}");
             assert!(checked(|r| picture(renderings(r).0)).is_err(), "{width} {height} {pages}");
         }
     }
@@ -338,10 +367,13 @@ mod tests {
     }
 
     #[test]
-    fn pages_begin_as_their_format_does() {
-        assert!(is_of(OutputFormat::Png, b"\x89PNG\r\n\x1a\n..."));
-        assert!(is_of(OutputFormat::Webp, b"RIFF\0\0\0\0WEBPVP8 "));
-        assert!(!is_of(OutputFormat::Webp, b"RIFF\0\0\0\0WAVE"));
-        assert!(!is_of(OutputFormat::Jpg, b"<html>"));
+    fn only_what_was_admitted_is_believed() {
+        let output = memory_file::output().unwrap();
+        output.write_all_at(JPEG, 3).unwrap();
+        assert!(check(honest(), &order(), None, &output).is_err());
+        let other = Inspected { picture: PictureFacts { pages: 1, ..picture() }, ..inspected() };
+        assert!(check(honest(), &order(), Some(&other), &output).is_err());
+        assert!(check_inspected(&inspected(), &order()).is_ok());
+        assert!(check_inspected(&Inspected { number: 6, ..inspected() }, &order()).is_err());
     }
 }

@@ -9,13 +9,14 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use render::{Report, Request, Step, StepObserver};
+use render::{Picture, Report, Request, Step, StepObserver};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
-use shared::domain::failure::Failure;
+use shared::domain::failure::{Failure, FailureCode};
 
 use super::confine::{self, Unconfined};
 use super::protocol::{
-    self, Claimed, ClaimedPage, ClaimedRendering, FrameError, HEADER_BYTES, Order, Readiness, Reply, Setup, StepTime,
+    self, Admitted, Claimed, ClaimedPage, ClaimedRendering, FrameError, HEADER_BYTES, Inspected, Order, Readiness,
+    Reply, Setup, StepTime, Told,
 };
 use super::{memory_file, probe, warm};
 
@@ -88,8 +89,8 @@ fn serve(engine: Engine) -> Result<(), Unusable> {
         return Ok(protocol::write(&mut socket, &probe::attempt(attempt, &setup))?);
     }
     while let Some((order, source, output)) = next_order(&mut socket)? {
-        let reply = carry_out(engine, &order, source, &output)?;
-        protocol::write(&mut socket, &reply)?;
+        let reply = carry_out(engine, &order, source, &output, &mut socket)?;
+        protocol::write(&mut socket, &Told::Replied(reply))?;
     }
     Ok(())
 }
@@ -132,15 +133,58 @@ fn read_header(socket: &UnixStream, descriptors: &mut Vec<OwnedFd>) -> io::Resul
     Ok(Some(header))
 }
 
-fn carry_out(engine: Engine, order: &Order, source: OwnedFd, output: &File) -> Result<Reply, Unusable> {
+fn carry_out(
+    engine: Engine,
+    order: &Order,
+    source: OwnedFd,
+    output: &File,
+    socket: &mut UnixStream,
+) -> Result<Reply, Unusable> {
     let source = memory_file::read_all(source).map_err(Unusable::Source)?;
-    let mut clock = StepClock::default();
+    let mut watch = Watch { number: order.number, socket, clock: StepClock::default(), broken: None };
     let request = Request { presets: &order.presets, limits: &order.limits };
-    let result = match engine(&source, &request, &mut clock) {
+    let rendered = engine(&source, &request, &mut watch);
+    if let Some(broken) = watch.broken {
+        return Err(broken.into());
+    }
+    let result = match rendered {
         Ok(report) => write_out(report, output).map_err(Unusable::Output)?,
         Err(failure) => Claimed::Failed(failure),
     };
-    Ok(Reply { number: order.number, steps: clock.times(), result })
+    Ok(Reply { number: order.number, steps: watch.clock.times(), result })
+}
+
+/// What the engine tells while it works: it takes the times, and asks the parent before anything is decoded.
+struct Watch<'a> {
+    number: u64,
+    socket: &'a mut UnixStream,
+    clock: StepClock,
+    /// Why the parent could not be asked.
+    broken: Option<FrameError>,
+}
+
+impl Watch<'_> {
+    fn ask(&mut self, picture: Picture, predicted_bytes: u64) -> Result<(), FrameError> {
+        let inspected = Inspected { number: self.number, picture, predicted_bytes };
+        protocol::write(self.socket, &Told::Inspected(inspected))?;
+        protocol::read::<Admitted>(self.socket).map(drop)
+    }
+}
+
+impl StepObserver for Watch<'_> {
+    fn step(&mut self, step: Step) {
+        self.clock.step(step);
+    }
+
+    fn admit(&mut self, picture: &Picture, predicted_bytes: u64) -> Result<(), Failure> {
+        // The wait belongs to no step.
+        self.clock.step(Step::Done);
+        self.ask(*picture, predicted_bytes).map_err(|error| {
+            let failure = Failure::new(FailureCode::WorkerOverloaded, error.to_string());
+            self.broken = Some(error);
+            failure
+        })
+    }
 }
 
 /// Writes the pages one behind the other. The engine keeps to the output limit; were it made not to, the kernel would.
@@ -175,7 +219,7 @@ struct StepClock {
     spent: Vec<(Step, Duration)>,
 }
 
-impl StepObserver for StepClock {
+impl StepClock {
     fn step(&mut self, step: Step) {
         let now = Instant::now();
         if let Some((before, since)) = self.running.replace((step, now)) {
@@ -185,9 +229,7 @@ impl StepObserver for StepClock {
             }
         }
     }
-}
 
-impl StepClock {
     /// The times so far; a step that a failure ended counts until now.
     fn times(mut self) -> Vec<StepTime> {
         self.step(Step::Done);

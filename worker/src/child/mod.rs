@@ -6,23 +6,33 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `pool.rs` | children ready to work; lends them, buries them, tells why they died |
+//! | `pool.rs` | children ready to work: lends one for each source, and starts the next before it is needed |
+//! | `loan.rs` | a child in use: given back, killed, or mourned with the reason |
 //! | `process.rs` | one child as its parent sees it: start, order, end |
 //! | `death.rs` | what the end of a child means for its source |
 //! | `spawner.rs` | the thread that starts children |
 //! | `check.rs` | everything that a reply claims, checked |
+//! | `verify.rs` | whether an output is a whole file of its format and dimensions |
+//! | `allowance.rs` | processor time and memory of a child, set by its parent for each source |
+//! | `idle.rs` | children that wait, and whose sources they have seen |
 //! | `protocol.rs` | messages and frames, the same on both sides |
 //! | `memory_file.rs` | source and output as anonymous memory files |
 //! | `entry.rs` | what runs in the child: confine itself, then render order by order |
 //! | `sandbox.rs` | section `[sandbox]`: the layers, and which are required |
 //! | `warm.rs` | what codecs and libraries set up on first use, done before the doors close |
 //! | `confine/` | what the child gives up before it reads a byte: one file per layer |
+//! | `fuzzing.rs` | both directions of the protocol as functions of bytes, for tests only |
 //! | `probe.rs` | attempts to break out, which prove the layers |
 
+mod allowance;
 mod check;
 mod confine;
 mod death;
 mod entry;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod idle;
+mod loan;
 mod memory_file;
 mod pool;
 mod probe;
@@ -30,6 +40,7 @@ mod process;
 mod protocol;
 mod sandbox;
 mod spawner;
+mod verify;
 mod warm;
 
 pub use crate::metrics::ExitCause;
@@ -38,5 +49,5 @@ pub use entry::{Engine, main, main_with};
 pub use memory_file::{SealedSource, SourceWriter};
 pub use pool::{ChildCommand, Pool};
 pub use probe::{Proof, Verdict, prove};
-pub use process::StartError;
+pub use process::{ALLOCATOR_VARIABLE, KEEP_FREED_MEMORY, StartError};
 pub use sandbox::{Layer, Mode, Sandbox};

@@ -1,24 +1,28 @@
-//! Children ready to work: the pool lends them, buries them, and tells why they died.
+//! Children ready to work: the pool lends one for each source, and starts the next before it is needed.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use shared::domain::failure::{Failure, FailureCode};
-use shared::domain::limits::Limits;
+use shared::domain::ids::Tenant;
+use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::Preset;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::check::{self, Answer, Violation};
-use super::death;
+use super::idle::{Idle, Seen};
+use super::loan::Lent;
 use super::memory_file::{self, SealedSource};
-use super::process::{End, RenderChild, StartError};
-use super::protocol::{FrameError, Order, Reply, Setup};
+use super::process::{End, RenderChild, Since, StartError};
+use super::protocol::{Inspected, Order, Reply, Setup, Told};
 use super::sandbox::Sandbox;
 use super::spawner::Spawner;
+use crate::admission::Admission;
 use crate::metrics::{self, ExitCause};
 
 /// How a child is started: the executable and the arguments that make it call [`main`](super::main).
@@ -30,122 +34,178 @@ pub struct ChildCommand {
     pub arguments: Vec<OsString>,
 }
 
+/// Children that may wait for each that may work: what a few tenants that take turns need.
+const IDLE_FOR_EACH_AT_WORK: usize = 2;
+
 /// Render children, each confined, each used by one order at a time.
 ///
-/// The pool starts a child when none is idle; how many work at a time is bounded by the caller's permits.
+/// The pool starts a child when none is idle; how many work at a time is bounded by the caller's permits, and how much
+/// memory they may need together by the admission.
 #[derive(Debug, Clone)]
 pub struct Pool(Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     command: ChildCommand,
-    limits: Arc<Limits>,
+    limits: Arc<LimitsTable>,
+    widest: Limits,
     sandbox: Sandbox,
     /// The log says once which layers hold.
     layers_told: Once,
     renders_max: u64,
+    admission: Admission,
     spawner: Spawner,
-    idle: Mutex<Vec<RenderChild>>,
-    /// Children on their way out; [`Pool::close`] waits for them.
-    burials: TaskTracker,
+    idle: Mutex<Idle>,
+    /// Children that are kept ready for whoever comes; 0 until [`Pool::prepare`].
+    kept_ready: AtomicUsize,
+    /// Children on their way out, and spare ones on their way in; [`Pool::close`] waits for them.
+    comings_and_goings: TaskTracker,
 }
 
 impl Pool {
-    /// An empty pool; must be called within a runtime. A child is replaced after `renders_max` sources.
+    /// An empty pool; must be called within a runtime. A child is replaced after `renders_max` sources, and decodes
+    /// once `admission` has the memory for it.
     pub fn new(
         command: ChildCommand,
-        limits: Arc<Limits>,
+        limits: Arc<LimitsTable>,
         sandbox: Sandbox,
         renders_max: u32,
+        admission: Admission,
     ) -> std::io::Result<Self> {
         Ok(Self(Arc::new(Shared {
             command,
+            widest: limits.widest(),
             limits,
             sandbox,
             layers_told: Once::new(),
             renders_max: u64::from(renders_max),
+            admission,
             spawner: Spawner::new()?,
-            idle: Mutex::new(Vec::new()),
-            burials: TaskTracker::new(),
+            idle: Mutex::default(),
+            kept_ready: AtomicUsize::new(0),
+            comings_and_goings: TaskTracker::new(),
         })))
     }
 
-    /// Starts children until `idle` are waiting, so that the first sources need not.
-    pub async fn prepare(&self, idle: usize) -> Result<(), StartError> {
-        let present = self.0.idle().len();
-        for _ in present..idle {
+    /// Starts children until `ready` are waiting; from then on, where tenants are kept apart, a spare one as soon as the
+    /// last spare one is taken, so that hardly a source need wait for a start.
+    pub async fn prepare(&self, ready: usize) -> Result<(), StartError> {
+        let present = self.0.idle().spare();
+        for _ in present..ready {
             let child = self.0.start().await?;
-            self.0.idle().push(child);
+            self.0.idle().push(Seen::Nothing, child);
         }
+        self.0.kept_ready.store(ready, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Renders every preset of one source in a child. Whatever the child does, this ends within
-    /// `limits.child_seconds_max` and a little; dropped before, the child is killed.
-    pub async fn render(&self, source: &SealedSource, presets: Vec<Preset>) -> Answer {
-        match self.try_render(source, presets).await {
+    /// Renders every preset of one source of this tenant in a child. Whatever the child does, this ends within twice
+    /// `child_seconds_max` and a little, not counting the wait for memory; dropped before, the child is killed.
+    pub async fn render(&self, tenant: Option<&Tenant>, source: &SealedSource, presets: Vec<Preset>) -> Answer {
+        match self.try_render(tenant, source, presets).await {
             Ok(answer) => answer,
-            Err(failure) => Answer { steps: Vec::new(), result: Err(failure) },
+            Err(failure) => Answer { steps: Vec::new(), predicted_bytes: None, result: Err(failure) },
         }
     }
 
-    async fn try_render(&self, source: &SealedSource, presets: Vec<Preset>) -> Result<Answer, Failure> {
-        let overloaded = |error: &dyn std::error::Error| Failure::new(FailureCode::WorkerOverloaded, error.to_string());
+    async fn try_render(
+        &self,
+        tenant: Option<&Tenant>,
+        source: &SealedSource,
+        presets: Vec<Preset>,
+    ) -> Result<Answer, Failure> {
         let output = memory_file::output().map_err(|error| overloaded(&error))?;
-        let mut lent = self.lend().await.map_err(|error| overloaded(&error))?;
-        let order = Order { number: lent.child().next_number(), presets, limits: Limits::clone(&self.0.limits) };
-        let time_max = Duration::from_secs(self.0.limits.child_seconds_max);
-        let replied = tokio::time::timeout(time_max, lent.child().order(&order, source, &output)).await;
-        let reply = match replied {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(FrameError::Ended(_))) => return Err(lent.died().await),
-            Ok(Err(error)) => return Err(lent.lied(&error).await),
-            Err(_) => return Err(lent.timed_out(time_max).await),
+        let Shared { limits, widest, admission, .. } = &*self.0;
+        let mut lent = self.lend(tenant).await.map_err(|error| overloaded(&error))?;
+        let order = Order { number: lent.child().next_number(), presets, limits: LimitsTable::clone(limits) };
+
+        lent.child().allow(widest, widest, Since::Now).map_err(|error| overloaded(&error))?;
+        let time_max = Duration::from_secs(widest.child_seconds_max);
+        let told = timeout(time_max, lent.child().order(&order, source, &output)).await;
+        let (mut lent, told) = lent.heard(told, widest).await?;
+        let inspected = match told {
+            Told::Replied(reply) => return judge(lent, reply, order, None, output).await,
+            Told::Inspected(inspected) => inspected,
         };
-        match check_apart(reply, order, output).await {
-            Ok(answer) => {
-                lent.give_back();
-                Ok(answer)
-            }
-            Err(violation) => Err(lent.lied(&violation).await),
+        if let Err(violation) = check::check_inspected(&inspected, &order) {
+            return Err(lent.lied(&violation).await);
+        }
+
+        let limits = limits.of(inspected.picture.format);
+        let _memory = admission.admit(inspected.predicted_bytes).await;
+        lent.child().allow(limits, widest, Since::Order).map_err(|error| overloaded(&error))?;
+        let told = timeout(Duration::from_secs(limits.child_seconds_max), lent.child().admit()).await;
+        let (lent, told) = lent.heard(told, limits).await?;
+        match told {
+            Told::Replied(reply) => judge(lent, reply, order, Some(inspected), output).await,
+            Told::Inspected(_) => Err(lent.lied(&"another header of the same source").await),
         }
     }
 
-    /// An idle child, or a new one.
-    async fn lend(&self) -> Result<Lent, StartError> {
+    /// An idle child that has seen no other tenant's sources, or a new one.
+    async fn lend(&self, tenant: Option<&Tenant>) -> Result<Lent, StartError> {
+        let tenant = tenant.filter(|_| !self.0.sandbox.share_children_across_tenants).cloned();
         loop {
-            let idle = self.0.idle().pop();
-            let mut child = match idle {
-                Some(child) => child,
-                None => self.0.start().await?,
+            let taken = self.0.idle().take(&tenant);
+            let (seen, mut child) = match taken {
+                Some(taken) => taken,
+                None => (Seen::Nothing, self.0.start().await?),
             };
-            if !child.has_exited() {
-                return Ok(Lent { child: Some(child), pool: Arc::clone(&self.0) });
+            if seen == Seen::Nothing && tenant.is_some() {
+                self.0.start_spare();
+            }
+            let exited = child.has_exited();
+            let lent = Lent::new(child, Seen::Of(tenant.clone()), Arc::clone(&self.0));
+            if !exited {
+                return Ok(lent);
             }
             // Nobody's source is to blame: something outside ended it.
-            Lent { child: Some(child), pool: Arc::clone(&self.0) }.died().await;
+            lent.died(&self.0.widest).await;
         }
     }
 
     /// Ends all idle children and waits until every child is gone; nothing is to be rendered afterwards.
     pub async fn close(&self) {
-        let idle = std::mem::take(&mut *self.0.idle());
+        self.0.comings_and_goings.close();
+        let idle = self.0.idle().drain();
         for child in idle {
-            self.0.burials.spawn(child.kill());
+            self.0.comings_and_goings.spawn(child.kill());
         }
-        self.0.burials.close();
-        self.0.burials.wait().await;
+        self.0.comings_and_goings.wait().await;
+        // A spare one may have come meanwhile.
+        let late = self.0.idle().drain();
+        for child in late {
+            child.kill().await;
+        }
     }
 }
 
-/// Reads, checks and digests the output on a thread where that may take its time.
-async fn check_apart(reply: Reply, order: Order, output: std::fs::File) -> Result<Answer, Violation> {
-    let checked = tokio::task::spawn_blocking(move || check::check(reply, &order, &output)).await;
-    checked.unwrap_or_else(|error| Err(Violation::Claim(format!("the check of the reply did not end: {error}"))))
+fn overloaded(error: &dyn std::error::Error) -> Failure {
+    Failure::new(FailureCode::WorkerOverloaded, error.to_string())
+}
+
+/// Reads, checks and digests the output, on a thread where that may take its time; a child that was honest goes back.
+async fn judge(
+    lent: Lent,
+    reply: Reply,
+    order: Order,
+    inspected: Option<Inspected>,
+    output: std::fs::File,
+) -> Result<Answer, Failure> {
+    let checking = move || check::check(reply, &order, inspected.as_ref(), &output);
+    let checked = tokio::task::spawn_blocking(checking).await;
+    let did_not_end = |error| Err(Violation::Claim(format!("a reply whose check did not end: {error}")));
+    match checked.unwrap_or_else(did_not_end) {
+        Ok(answer) => {
+            lent.give_back();
+            Ok(answer)
+        }
+        Err(violation) => Err(lent.lied(&violation).await),
+    }
 }
 
 impl Shared {
-    fn idle(&self) -> MutexGuard<'_, Vec<RenderChild>> {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -156,6 +216,40 @@ impl Shared {
         tracing::debug!(start_ms = began.elapsed().as_millis() as u64, "a render child is ready");
         self.layers_told.call_once(|| self.tell_layers(&child));
         Ok(child)
+    }
+
+    /// Starts a child for whoever comes next, when the last spare one is gone: where tenants are kept apart, the next
+    /// source may be of one that none of the others may serve.
+    fn start_spare(self: &Arc<Self>) {
+        if self.kept_ready.load(Ordering::Relaxed) == 0
+            || self.idle().spare() > 0
+            || self.comings_and_goings.is_closed()
+        {
+            return;
+        }
+        let pool = Arc::clone(self);
+        self.comings_and_goings.spawn(async move {
+            match pool.start().await {
+                Ok(child) => pool.keep(Seen::Nothing, child),
+                // The next source that needs one tries again, and tells.
+                Err(error) => tracing::debug!(%error, "no spare render child"),
+            }
+        });
+    }
+
+    /// Puts a child among the idle ones; those that have waited longest make room.
+    pub(super) fn keep(self: &Arc<Self>, seen: Seen, child: RenderChild) {
+        let most = IDLE_FOR_EACH_AT_WORK * self.kept_ready.load(Ordering::Relaxed).max(1);
+        let surplus = {
+            let mut idle = self.idle();
+            idle.push(seen, child);
+            idle.surplus(most)
+        };
+        surplus.into_iter().for_each(|child| drop(self.kill(child, ExitCause::Recycled)));
+    }
+
+    pub(super) fn renders_max(&self) -> u64 {
+        self.renders_max
     }
 
     fn tell_layers(&self, child: &RenderChild) {
@@ -171,72 +265,14 @@ impl Shared {
     }
 
     /// Kills a child and counts why. On a task of its own: whoever gives up waiting for it leaves no zombie behind.
-    fn kill(&self, mut child: RenderChild, cause: ExitCause) -> JoinHandle<End> {
+    pub(super) fn kill(&self, mut child: RenderChild, cause: ExitCause) -> JoinHandle<End> {
         metrics::child_exit(cause);
         child.kill_now();
-        self.burials.spawn(child.kill())
-    }
-}
-
-/// A child in use. Dropped without being given back, it is killed: nobody knows what it was doing.
-struct Lent {
-    child: Option<RenderChild>,
-    pool: Arc<Shared>,
-}
-
-impl Lent {
-    #[expect(clippy::expect_used, reason = "the child is taken only by methods that consume the loan")]
-    fn child(&mut self) -> &mut RenderChild {
-        self.child.as_mut().expect("a loan holds its child")
+        self.comings_and_goings.spawn(child.kill())
     }
 
-    /// Back among the idle ones, unless it has rendered its share.
-    fn give_back(mut self) {
-        let Some(child) = self.child.take() else { return };
-        if child.orders() < self.pool.renders_max {
-            self.pool.idle().push(child);
-        } else {
-            drop(self.pool.kill(child, ExitCause::Recycled));
-        }
-    }
-
-    async fn timed_out(self, time_max: Duration) -> Failure {
-        self.kill(ExitCause::Timeout).await;
-        let reason = format!("rendering took longer than {} s and was stopped", time_max.as_secs());
-        Failure::new(FailureCode::ChildTimeout, reason)
-    }
-
-    async fn lied(self, claim: &(dyn fmt::Display + Sync)) -> Failure {
-        self.kill(ExitCause::Protocol).await;
-        Failure::new(FailureCode::ChildProtocol, format!("the render child sent {claim}"))
-    }
-
-    async fn kill(mut self, cause: ExitCause) {
-        if let Some(child) = self.child.take() {
-            let _ = self.pool.kill(child, cause).await;
-        }
-    }
-
-    /// The connection ended: the child is dead or dying, and its end tells why.
-    async fn died(mut self) -> Failure {
-        let Some(child) = self.child.take() else { return death::failure(&End::unknown()) };
-        let end = self.pool.burials.spawn(child.wait()).await.unwrap_or_else(|_| End::unknown());
-        let cause = death::cause(&end);
-        let failure = death::failure(&end);
-        metrics::child_exit(cause);
-        tracing::warn!(
-            child.cause = cause.name(),
-            failure.code = failure.code.name(),
-            "a render child died: {failure}"
-        );
-        failure
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if let Some(child) = self.child.take() {
-            drop(self.pool.kill(child, ExitCause::Cancelled));
-        }
+    /// Waits for a child that hung up by itself.
+    pub(super) fn bury(&self, child: RenderChild) -> JoinHandle<End> {
+        self.comings_and_goings.spawn(child.wait())
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 
 use super::confine;
 use super::memory_file;
@@ -137,7 +137,7 @@ pub enum Verdict {
 }
 
 /// Tries to break out of every layer, each attempt in a child of its own. Must be called within a runtime.
-pub async fn prove(command: &ChildCommand, limits: &Limits, sandbox: &Sandbox) -> Vec<Proof> {
+pub async fn prove(command: &ChildCommand, limits: &LimitsTable, sandbox: &Sandbox) -> Vec<Proof> {
     let mut proofs = Vec::with_capacity(Layer::ALL.len());
     for layer in Layer::ALL {
         let verdict = if layer != Layer::Rlimits && !sandbox.is_on() {
@@ -150,7 +150,7 @@ pub async fn prove(command: &ChildCommand, limits: &Limits, sandbox: &Sandbox) -
     proofs
 }
 
-async fn prove_layer(layer: Layer, command: &ChildCommand, limits: &Limits, sandbox: &Sandbox) -> Verdict {
+async fn prove_layer(layer: Layer, command: &ChildCommand, limits: &LimitsTable, sandbox: &Sandbox) -> Verdict {
     let mut stopped = Vec::new();
     for attempt in Attempt::ALL.into_iter().filter(|attempt| attempt.layer() == layer) {
         match try_in_child(attempt, command, limits, sandbox).await {
@@ -162,7 +162,7 @@ async fn prove_layer(layer: Layer, command: &ChildCommand, limits: &Limits, sand
     Verdict::Holds(stopped.join("; "))
 }
 
-async fn try_in_child(attempt: Attempt, command: &ChildCommand, limits: &Limits, sandbox: &Sandbox) -> Verdict {
+async fn try_in_child(attempt: Attempt, command: &ChildCommand, limits: &LimitsTable, sandbox: &Sandbox) -> Verdict {
     let setup = Setup { attempt: Some(attempt), ..Setup::new(limits, sandbox) };
     // Lives until the child is gone: the kernel ends a child with the thread that started it.
     let spawner = match Spawner::new() {

@@ -13,15 +13,17 @@ use std::time::Duration;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::de::DeserializeOwned;
+use shared::domain::limits::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::allowance;
 use super::memory_file::SealedSource;
 use super::pool::ChildCommand;
-use super::protocol::{self, FrameError, HEADER_BYTES, Order, Probed, Readiness, Reply, Setup};
+use super::protocol::{self, Admitted, FrameError, HEADER_BYTES, Order, Probed, Readiness, Setup, Told};
 use super::sandbox::{Layer, LayerState};
 use super::spawner::Spawner;
 
@@ -56,6 +58,15 @@ pub enum StartError {
     },
 }
 
+/// From when processor time counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// From now on.
+    Now,
+    /// From the moment of the order.
+    Order,
+}
+
 /// A child that is confined and waits for orders. Dropped, it is killed and reaped by the runtime.
 #[derive(Debug)]
 pub(super) struct RenderChild {
@@ -65,6 +76,8 @@ pub(super) struct RenderChild {
     stderr: StderrTail,
     layers: Vec<LayerState>,
     orders: u64,
+    /// What it had used of the processor when its order came.
+    processor_time: Duration,
 }
 
 impl RenderChild {
@@ -75,7 +88,8 @@ impl RenderChild {
         let mut process = spawner.spawn(described(command, theirs)).await.map_err(StartError::Spawn)?;
         let stderr = StderrTail::of(process.stderr.take());
         let group = process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let mut child = Self { process, group, socket, stderr, layers: Vec::new(), orders: 0 };
+        let mut child =
+            Self { process, group, socket, stderr, layers: Vec::new(), orders: 0, processor_time: Duration::ZERO };
         match timeout(Duration::from_secs(START_SECONDS_MAX), child.get_ready(setup)).await {
             Ok(Ok(Readiness::Ready(layers))) => {
                 child.layers = layers;
@@ -120,18 +134,34 @@ impl RenderChild {
         self.orders
     }
 
-    /// Sends the order with its files and waits for the reply; the caller bounds the time.
+    /// Bounds what it may use until the next order; before each order, and again once the format is known.
+    pub(super) fn allow(&mut self, limits: &Limits, widest: &Limits, since: Since) -> io::Result<()> {
+        let Some(process) = self.group else { return Err(io::Error::other("the render child has no process id")) };
+        if since == Since::Now {
+            self.processor_time = allowance::processor_time(process)?;
+        }
+        allowance::allow(process, limits, widest, self.processor_time)
+    }
+
+    /// Sends the order with its files and waits for what the child tells; the caller bounds the time.
     pub(super) async fn order(
         &mut self,
         order: &Order,
         source: &SealedSource,
         output: &File,
-    ) -> Result<Reply, FrameError> {
+    ) -> Result<Told, FrameError> {
         self.stderr.clear();
         self.orders += 1;
         let frame = protocol::frame(order)?;
         let sent = self.send_with_files(&frame, source, output).await.map_err(FrameError::Ended)?;
         self.socket.write_all(&frame[sent..]).await.map_err(FrameError::Ended)?;
+        self.read().await
+    }
+
+    /// Lets it decode, and waits for what it tells next; the caller bounds the time.
+    pub(super) async fn admit(&mut self) -> Result<Told, FrameError> {
+        let frame = protocol::frame(&Admitted { number: self.orders })?;
+        self.socket.write_all(&frame).await.map_err(FrameError::Ended)?;
         self.read().await
     }
 
@@ -191,7 +221,10 @@ impl RenderChild {
 /// A child frees and takes buffers of megabytes all the time; glibc would give each back to the kernel and have it zeroed
 /// again, which costs up to a fifth of a render. This much freed memory is kept instead, at most; other libraries' malloc
 /// ignores it.
-const KEEP_FREED_MEMORY: &str = "glibc.malloc.mmap_threshold=67108864:glibc.malloc.trim_threshold=67108864";
+pub const KEEP_FREED_MEMORY: &str = "glibc.malloc.mmap_threshold=67108864:glibc.malloc.trim_threshold=67108864";
+
+/// The variable that holds it.
+pub const ALLOCATOR_VARIABLE: &str = "GLIBC_TUNABLES";
 
 /// The command with everything that a child may inherit: a socket, a pipe for complaints, and nothing else.
 fn described(command: &ChildCommand, socket: StdUnixStream) -> Command {
@@ -199,7 +232,7 @@ fn described(command: &ChildCommand, socket: StdUnixStream) -> Command {
     described
         .args(&command.arguments)
         .env_clear()
-        .env("GLIBC_TUNABLES", KEEP_FREED_MEMORY)
+        .env(ALLOCATOR_VARIABLE, KEEP_FREED_MEMORY)
         .current_dir("/")
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stdout(Stdio::null())

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::Failure;
 use shared::domain::file::PictureFacts;
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::{Preset, PresetName};
 
 use super::probe::Attempt;
 use super::sandbox::{Layer, LayerState, Sandbox};
 
 /// Bumped with every change of a message. The two sides differ only when the executable was replaced while running.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 /// Longest message in bytes; a reply needs about a hundred for a page.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// One byte of version and four of length, big-endian.
@@ -33,10 +33,11 @@ pub(super) struct Setup {
 
 impl Setup {
     /// For a child that renders.
-    pub(super) fn new(limits: &Limits, sandbox: &Sandbox) -> Self {
+    pub(super) fn new(limits: &LimitsTable, sandbox: &Sandbox) -> Self {
+        let widest = limits.widest();
         Self {
-            memory_bytes_max: limits.child_memory_bytes_max,
-            output_bytes_max: limits.output_bytes_max,
+            memory_bytes_max: widest.child_memory_bytes_max,
+            output_bytes_max: widest.output_bytes_max,
             sandbox: sandbox.clone(),
             attempt: None,
         }
@@ -71,7 +72,35 @@ pub(super) struct Order {
     /// Repeated by the reply.
     pub(super) number: u64,
     pub(super) presets: Vec<Preset>,
-    pub(super) limits: Limits,
+    pub(super) limits: LimitsTable,
+}
+
+/// What the child says while it works on an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub(super) enum Told {
+    /// It has read the header, and waits for [`Admitted`] before it decodes.
+    Inspected(Inspected),
+    /// It is done.
+    Replied(Reply),
+}
+
+/// What decoding would take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Inspected {
+    /// Of the order.
+    pub(super) number: u64,
+    pub(super) picture: PictureFacts,
+    pub(super) predicted_bytes: u64,
+}
+
+/// The parent has the memory, and the child's limits are those of its source's format: it may decode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Admitted {
+    /// Of the order.
+    pub(super) number: u64,
 }
 
 /// What came of an order.
@@ -229,7 +258,7 @@ mod tests {
         assert!(matches!(read_back::<Reply>(&whole), Err(FrameError::Unreadable(_))));
         let mut other = whole.clone();
         other[0] = VERSION + 1;
-        assert!(matches!(read_back::<Readiness>(&other), Err(FrameError::Version(3))));
+        assert!(matches!(read_back::<Readiness>(&other), Err(FrameError::Version(4))));
         let huge = [VERSION, 0xff, 0xff, 0xff, 0xff];
         assert!(matches!(read_back::<Readiness>(&huge), Err(FrameError::TooLong(0xffff_ffff))));
     }

@@ -16,6 +16,8 @@ pub struct Sandbox {
     pub mode: Mode,
     /// The layers without which no child renders.
     pub required: Vec<Layer>,
+    /// Whether one child may render sources of several tenants, one after the other.
+    pub share_children_across_tenants: bool,
 }
 
 /// Whether there is a sandbox.
@@ -117,7 +119,8 @@ mod tests {
     fn rlimits_and_seccomp_are_always_required() {
         let problems = |required: &[Layer]| {
             let mut problems = Vec::new();
-            Sandbox { mode: Mode::On, required: required.to_vec() }.check(&mut problems);
+            Sandbox { mode: Mode::On, required: required.to_vec(), share_children_across_tenants: false }
+                .check(&mut problems);
             problems.len()
         };
         assert_eq!(problems(&Layer::ALL), 0);

@@ -2,7 +2,7 @@
 
 use render::{Request, Silent};
 use shared::domain::format::OutputFormat;
-use shared::domain::limits::Limits;
+use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::{Preset, PresetTable};
 
 /// Columns and rows of the picture that is rendered for warmth.
@@ -18,17 +18,19 @@ pub(super) fn up() {
 }
 
 fn render(source: &[u8]) -> Option<render::Report> {
-    let limits = Limits {
+    let limits = LimitsTable::same(Limits {
         source_bytes_max: 1 << 20,
         width_pixels_max: SIDE_PIXELS,
         height_pixels_max: SIDE_PIXELS,
         area_pixels_max: u64::from(SIDE_PIXELS * SIDE_PIXELS),
+        total_pixels_max: u64::from(SIDE_PIXELS * SIDE_PIXELS),
         pages_max: 1,
-        frames_max: 1,
+        nesting_max: 1,
         child_memory_bytes_max: 64 << 20,
+        child_cpu_seconds_max: 1,
         child_seconds_max: 1,
         output_bytes_max: 1 << 20,
-    };
+    });
     let formats = [OutputFormat::Jpg, OutputFormat::Png, OutputFormat::Webp];
     let table = PresetTable::built_in();
     let any = table.iter().next()?;

@@ -111,7 +111,7 @@ async fn make(
         return Ok(recorded);
     }
     let rendering = Instant::now();
-    let answer = worker.pool.render(&fetched.source, presets.to_vec()).await;
+    let answer = worker.pool.render(Some(&claim.state.file.tenant), &fetched.source, presets.to_vec()).await;
     attempted.stages.add("render", rendering.elapsed());
     // The source is not needed any more; its memory is.
     drop(fetched);

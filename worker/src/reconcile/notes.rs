@@ -32,7 +32,7 @@ fn reproducer(worker: &Worker, claim: &Claim, attempted: &Attempted, failure: &F
         format,
         dimensions: picture.map(|picture| (picture.dimensions.width, picture.dimensions.height)),
         end: failure.to_string(),
-        limits: (*worker.deps.limits).clone(),
+        limits: format.map_or_else(|| worker.deps.limits.widest(), |format| worker.deps.limits.of(format).clone()),
         worker: worker.deps.worker_name.clone(),
     })
 }

@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use shared::domain::failure::{Failure, FailureCode};
-use worker::child::{Pool, StartError};
+use shared::domain::limits::{Limits, LimitsTable};
+use worker::Admission;
+use worker::child::{Pool, Sandbox, StartError};
 
-use crate::parent::{children, eventually, limits, no_sandbox, picture, pool, pool_behind, render};
+use crate::parent::{
+    children, eventually, limits, narrow, no_sandbox, picture, pool, pool_admitting, pool_behind, pool_within, render,
+    render_of, sandbox,
+};
 
 /// No process.
 const NONE: [i32; 0] = [];
@@ -22,7 +27,13 @@ pub(crate) const ALL: &[Story] = &[
     ("another_version_never_gets_ready", || told(another_version_never_gets_ready())),
     ("a_program_that_is_no_child_never_gets_ready", || told(a_program_that_is_no_child_never_gets_ready())),
     ("a_child_is_cut_off_and_bounded", || told(a_child_is_cut_off_and_bounded())),
-    ("fifty_deaths_leave_nothing_behind", || told(fifty_deaths_leave_nothing_behind())),
+    ("processor_time_is_bounded_for_each_source", || told(processor_time_is_bounded_for_each_source())),
+    ("memory_is_bounded_by_the_class_of_the_format", || told(memory_is_bounded_by_the_class_of_the_format())),
+    ("nothing_is_decoded_without_memory_for_it", || told(nothing_is_decoded_without_memory_for_it())),
+    ("no_child_serves_two_tenants", || told(no_child_serves_two_tenants())),
+    ("children_serve_everybody_where_they_may", || told(children_serve_everybody_where_they_may())),
+    ("tenants_find_children_ready", || told(tenants_find_children_ready())),
+    ("many_deaths_leave_nothing_behind", || told_within(DEATHS_SECONDS_MAX, many_deaths_leave_nothing_behind())),
     ("giving_up_kills_the_child", || told(giving_up_kills_the_child())),
     ("a_child_is_replaced_after_its_share", || told(a_child_is_replaced_after_its_share())),
     ("a_child_that_died_idle_harms_nobody", || told(a_child_that_died_idle_harms_nobody())),
@@ -77,8 +88,8 @@ async fn deaths_are_told_apart() {
         ("panic", FailureCode::ChildCrashed, "index out of bounds in a codec"),
         ("exit", FailureCode::ChildCrashed, "exited with code 0"),
         ("loop", FailureCode::ChildTimeout, "longer than 2 s"),
-        ("allocate", FailureCode::ChildOutOfMemory, "memory allocation of 16777216 bytes failed"),
-        ("write", FailureCode::ChildCrashed, "wrote more than the output limit"),
+        ("allocate", FailureCode::ChildOutOfMemory, "needed more than 536870912 bytes of memory"),
+        ("write", FailureCode::ChildCrashed, "wrote more than 8388608 bytes of output"),
         ("write-elsewhere", FailureCode::ChildCrashed, "the sandbox forbids (SIGSYS)"),
         ("recurse", FailureCode::ChildCrashed, "overflowed its stack"),
     ];
@@ -99,7 +110,7 @@ async fn deaths_are_told_apart() {
 
 async fn lies_about_the_output_are_found() {
     let pool = pool(&["render-child"], 100);
-    for lie in ["too-wide", "too-few", "not-jpeg", "blame"] {
+    for lie in ["too-wide", "too-few", "not-jpeg", "other-size", "unasked", "blame"] {
         let failure = failure(&pool, &format!("hostile:{lie}")).await;
         assert_eq!(failure.code, FailureCode::ChildProtocol, "{lie}: {failure}");
         renders(&pool).await;
@@ -128,7 +139,7 @@ async fn lies_about_frames_are_found() {
 async fn another_version_never_gets_ready() {
     let pool = pool(&["liar", "other-version"], 100);
     let Err(StartError::Unready(why)) = pool.prepare(1).await else { panic!("it got ready") };
-    assert!(why.contains("version 3"), "{why}");
+    assert!(why.contains("version 4"), "{why}");
     let failure = failure(&pool, "anything").await;
     assert_eq!(failure.code, FailureCode::WorkerOverloaded);
     assert_eq!(children(), NONE);
@@ -144,7 +155,7 @@ async fn a_child_is_cut_off_and_bounded() {
     // With the filter the child could not even look.
     let pool = pool_behind(no_sandbox(), &["render-child"], 100);
     let told = failure(&pool, "hostile:look-around").await.reason;
-    let limits = limits();
+    let limits = narrow();
     let expected = format!(
         "environment=[\"GLIBC_TUNABLES\"] own_session=true memory={} file={} core=0 descriptors=16 directory=/",
         limits.child_memory_bytes_max, limits.output_bytes_max,
@@ -153,19 +164,167 @@ async fn a_child_is_cut_off_and_bounded() {
     pool.close().await;
 }
 
-async fn fifty_deaths_leave_nothing_behind() {
-    let pool = pool(&["render-child"], 100);
+async fn processor_time_is_bounded_for_each_source() {
+    let little = LimitsTable::same(Limits { child_cpu_seconds_max: 1, child_seconds_max: 30, ..narrow() });
+    let pool = pool_within(little, sandbox(), &["render-child"], 100);
+    pool.prepare(1).await.unwrap();
+    let same = failure(&pool, "hostile:who").await.reason;
+    // More than the limit together, each less.
+    for _ in 0..5 {
+        assert_eq!(failure(&pool, "hostile:burn").await.reason, "burnt");
+    }
+    assert_eq!(failure(&pool, "hostile:who").await.reason, same);
+    let failure = failure(&pool, "hostile:loop").await;
+    assert_eq!(failure.code, FailureCode::ChildTimeout, "{failure}");
+    assert_eq!(failure.reason, "the render child used more than 1 s of processor time");
     renders(&pool).await;
-    let before = descriptors();
-    for death in 0..50 {
-        let source = ["hostile:abort", "hostile:panic", "hostile:exit", "hostile:not-jpeg"][death % 4];
-        failure(&pool, source).await;
+    pool.close().await;
+}
+
+async fn memory_is_bounded_by_the_class_of_the_format() {
+    let table = LimitsTable { raster: Limits { child_memory_bytes_max: 256 << 20, ..narrow() }, vector: narrow() };
+    let pool = pool_within(table, sandbox(), &["render-child"], 100);
+    let failure = failure(&pool, "hostile:allocate").await;
+    assert_eq!(failure.code, FailureCode::ChildOutOfMemory, "{failure}");
+    assert!(failure.reason.contains("needed more than 268435456 bytes of memory"), "{failure}");
+    renders(&pool).await;
+    pool.close().await;
+}
+
+async fn nothing_is_decoded_without_memory_for_it() {
+    let patient = LimitsTable::same(Limits { child_seconds_max: 30, ..narrow() });
+    let admission = Admission::of_bytes(64 << 20);
+    let pool = pool_admitting(patient, admission.clone());
+    pool.prepare(2).await.unwrap();
+    {
+        let small = picture();
+        let waits = async {
+            eventually("all memory is granted", || admission.free_bytes() == 0).await;
+            render(&pool, &small).await
+        };
+        tokio::select! {
+            biased;
+            _ = render(&pool, b"hostile:hold") => panic!("it holds all the memory for ever"),
+            _ = waits => panic!("it was decoded although there is no memory"),
+            () = tokio::time::sleep(Duration::from_millis(1500)) => {}
+        }
     }
     renders(&pool).await;
-    eventually("only the idle child is left", || children().len() == 1).await;
-    eventually("no descriptor is left behind", || descriptors() <= before).await;
     pool.close().await;
     assert_eq!(children(), NONE);
+}
+
+/// The child that served this tenant.
+async fn served_by(pool: &Pool, tenant: &str) -> String {
+    render_of(pool, Some(tenant), b"hostile:who").await.result.unwrap_err().reason
+}
+
+async fn no_child_serves_two_tenants() {
+    let pool = pool(&["render-child"], 100);
+    pool.prepare(2).await.unwrap();
+    let mut seen = std::collections::HashMap::new();
+    for tenant in ["anna", "ben", "anna", "ben", "carla", "anna", "dora", "emil", "anna", "ben"] {
+        let child = served_by(&pool, tenant).await;
+        let first = seen.entry(child.clone()).or_insert(tenant);
+        assert_eq!(*first, tenant, "child {child} served {first} and {tenant}");
+    }
+    // A few tenants that take turns keep their children.
+    assert_eq!(served_by(&pool, "ben").await, served_by(&pool, "ben").await);
+    let nobody = failure(&pool, "hostile:who").await.reason;
+    assert!(!seen.contains_key(&nobody), "sources of nobody in particular are kept apart as well");
+    eventually("those that nobody needs are gone", || children().len() <= 6).await;
+    pool.close().await;
+    assert_eq!(children(), NONE);
+}
+
+async fn children_serve_everybody_where_they_may() {
+    let sharing = Sandbox { share_children_across_tenants: true, ..sandbox() };
+    let pool = pool_behind(sharing, &["render-child"], 100);
+    pool.prepare(1).await.unwrap();
+    assert_eq!(served_by(&pool, "anna").await, served_by(&pool, "ben").await);
+    pool.close().await;
+}
+
+async fn tenants_find_children_ready() {
+    let pool = pool(&["render-child"], 100);
+    pool.prepare(1).await.unwrap();
+    let ready = children();
+    assert_eq!(served_by(&pool, "anna").await, ready[0].to_string());
+    eventually("a spare one was started", || children().len() == 2).await;
+    let spare = children().into_iter().find(|pid| !ready.contains(pid)).unwrap();
+    // It is among the idle ones a moment after it is there.
+    eventually_served(&pool, spare).await;
+    pool.close().await;
+    assert_eq!(children(), NONE);
+}
+
+async fn eventually_served(pool: &Pool, spare: i32) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    for tenant in 0.. {
+        if served_by(pool, &format!("tenant-{tenant}")).await == spare.to_string() {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "the spare child serves nobody");
+    }
+}
+
+/// Thousands take a while.
+const DEATHS_SECONDS_MAX: u64 = 7200;
+
+/// `THUMBLINE_TEST_DEATHS` of them, a few at a time, by every cause but the clock: 200 in `make test`, 10,000 in
+/// `make deaths`.
+async fn many_deaths_leave_nothing_behind() {
+    let deaths = std::env::var("THUMBLINE_TEST_DEATHS").map_or(200, |deaths| deaths.parse().unwrap());
+    let causes = [
+        ("abort", FailureCode::ChildCrashed),
+        ("segfault", FailureCode::ChildCrashed),
+        ("panic", FailureCode::ChildCrashed),
+        ("exit", FailureCode::ChildCrashed),
+        ("allocate", FailureCode::ChildOutOfMemory),
+        ("write", FailureCode::ChildCrashed),
+        ("write-elsewhere", FailureCode::ChildCrashed),
+        ("not-jpeg", FailureCode::ChildProtocol),
+        ("too-few", FailureCode::ChildProtocol),
+        ("unasked", FailureCode::ChildProtocol),
+    ];
+    let memory = 64 << 20;
+    let admission = Admission::of_bytes(memory);
+    let pool = pool_admitting(limits(), admission.clone());
+    renders(&pool).await;
+    let before = (descriptors(), resident_bytes());
+    let at_a_time = 4;
+    let mut dying = tokio::task::JoinSet::new();
+    for death in 0..deaths {
+        if dying.len() == at_a_time {
+            dying.join_next().await.unwrap().unwrap();
+        }
+        let (source, code) = causes[death % causes.len()];
+        let pool = pool.clone();
+        dying.spawn(async move {
+            let failure = failure(&pool, &format!("hostile:{source}")).await;
+            assert_eq!(failure.code, code, "{source}: {failure}");
+        });
+    }
+    while let Some(died) = dying.join_next().await {
+        died.unwrap();
+    }
+    renders(&pool).await;
+    eventually("only idle children are left", || children().len() <= at_a_time).await;
+    pool.close().await;
+    assert_eq!(children(), NONE);
+    eventually("no descriptor is left behind", || descriptors() < before.0).await;
+    let grown = resident_bytes().saturating_sub(before.1);
+    assert!(grown < 64 << 20, "this process has grown by {grown} bytes");
+    // All of the memory is free again: nobody holds a part of it.
+    assert_eq!(admission.free_bytes(), memory);
+    eprintln!("{deaths} deaths; this process has grown by {} KiB", grown >> 10);
+}
+
+/// Of this process.
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    kib.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
 }
 
 async fn giving_up_kills_the_child() {

@@ -11,6 +11,8 @@ use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::format::SourceFormat;
 
+use crate::parent::narrow;
+
 pub(crate) fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn StepObserver) -> Result<Report, Failure> {
     let hostile = source.strip_prefix(b"hostile:").map(String::from_utf8_lossy);
     match hostile.as_deref() {
@@ -21,12 +23,23 @@ pub(crate) fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn St
         Some("panic") => panic!("index out of bounds in a codec"),
         Some("exit") => std::process::exit(0),
         Some("loop") => spin(observer),
-        Some("allocate") => allocate(),
-        Some("write") => Ok(report(request, request.limits.output_bytes_max as usize + 1, 10)),
+        Some("allocate") => {
+            observer.admit(&claimed(), 1 << 20)?;
+            allocate()
+        }
+        Some("unasked") => Ok(report(request, 100, 10)),
+        Some("hold") => {
+            observer.admit(&claimed(), u64::MAX)?;
+            spin(observer)
+        }
+        Some("burn") => Err(Failure::new(FailureCode::CorruptSource, burn())),
+        Some("who") => Err(Failure::new(FailureCode::CorruptSource, getpid().as_raw_pid().to_string())),
+        Some("write") => admitted(report(request, narrow().output_bytes_max as usize + 1, 10), observer),
         Some("write-elsewhere") => write_elsewhere(),
-        Some("too-wide") => Ok(report(request, 100, 10_000)),
-        Some("too-few") => Ok(Report { renderings: Vec::new(), ..report(request, 100, 10) }),
-        Some("not-jpeg") => Ok(not_jpeg(request)),
+        Some("too-wide") => admitted(report(request, 100, 10_000), observer),
+        Some("too-few") => admitted(Report { renderings: Vec::new(), ..report(request, 100, 10) }, observer),
+        Some("not-jpeg") => admitted(not_jpeg(request), observer),
+        Some("other-size") => admitted(report(request, 100, 11), observer),
         Some("blame") => Err(Failure::new(FailureCode::SourceMissing, "look again for ever")),
         Some("look-around") => Err(Failure::new(FailureCode::CorruptSource, surroundings())),
         Some(escape) if escape.starts_with("escape-") => {
@@ -101,6 +114,26 @@ fn write_elsewhere() -> ! {
     }
 }
 
+/// The header that hostile sources claim to have.
+fn claimed() -> Picture {
+    Picture { format: SourceFormat::Bmp, dimensions: Dimensions { width: 64, height: 48 }, pages: 1 }
+}
+
+/// The report, after the parent was asked as it wants to be.
+fn admitted(report: Report, observer: &mut dyn StepObserver) -> Result<Report, Failure> {
+    observer.admit(&report.picture, 1 << 20)?;
+    Ok(report)
+}
+
+/// Half a second of the processor, if it is to be had.
+fn burn() -> String {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_millis(500) {
+        black_box(());
+    }
+    "burnt".to_owned()
+}
+
 /// A report that looks right but for its lengths and widths.
 fn report(request: &Request<'_>, length: usize, width: u32) -> Report {
     let dimensions = Dimensions { width, height: 5 };
@@ -111,8 +144,7 @@ fn report(request: &Request<'_>, length: usize, width: u32) -> Report {
     };
     let rendered =
         |preset: &shared::domain::preset::Preset| Rendered { preset: preset.name.clone(), result: Ok(vec![page()]) };
-    let picture = Picture { format: SourceFormat::Bmp, dimensions: Dimensions { width: 64, height: 48 }, pages: 1 };
-    Report { picture, renderings: request.presets.iter().map(rendered).collect() }
+    Report { picture: claimed(), renderings: request.presets.iter().map(rendered).collect() }
 }
 
 fn not_jpeg(request: &Request<'_>) -> Report {

@@ -4,19 +4,28 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::domain::limits::Limits;
+use shared::domain::ids::Tenant;
+use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::{Preset, PresetTable};
+use worker::Admission;
 use worker::child::{Answer, ChildCommand, Layer, Mode, Pool, Sandbox, SealedSource};
 
-pub(crate) fn limits() -> Limits {
+pub(crate) fn limits() -> LimitsTable {
+    LimitsTable::same(narrow())
+}
+
+/// The limits of every format in the stories.
+pub(crate) fn narrow() -> Limits {
     Limits {
         source_bytes_max: 1 << 20,
         width_pixels_max: 10_000,
         height_pixels_max: 10_000,
         area_pixels_max: 1_000_000,
+        total_pixels_max: 2_000_000,
         pages_max: 10,
-        frames_max: 10,
+        nesting_max: 16,
         child_memory_bytes_max: 512 << 20,
+        child_cpu_seconds_max: 30,
         child_seconds_max: 2,
         output_bytes_max: 8 << 20,
     }
@@ -24,7 +33,7 @@ pub(crate) fn limits() -> Limits {
 
 /// The sandbox as it is by default.
 pub(crate) fn sandbox() -> Sandbox {
-    Sandbox { mode: Mode::On, required: vec![Layer::Rlimits, Layer::Seccomp] }
+    Sandbox { mode: Mode::On, required: vec![Layer::Rlimits, Layer::Seccomp], share_children_across_tenants: false }
 }
 
 /// Resource limits only.
@@ -45,11 +54,27 @@ pub(crate) fn pool(arguments: &[&str], renders_max: u32) -> Pool {
 
 /// The same, behind another sandbox.
 pub(crate) fn pool_behind(sandbox: Sandbox, arguments: &[&str], renders_max: u32) -> Pool {
-    Pool::new(command(arguments), Arc::new(limits()), sandbox, renders_max).unwrap()
+    pool_within(limits(), sandbox, arguments, renders_max)
+}
+
+/// The same, with other limits.
+pub(crate) fn pool_within(limits: LimitsTable, sandbox: Sandbox, arguments: &[&str], renders_max: u32) -> Pool {
+    Pool::new(command(arguments), Arc::new(limits), sandbox, renders_max, Admission::unbounded()).unwrap()
+}
+
+/// A pool with so much memory for renders.
+pub(crate) fn pool_admitting(limits: LimitsTable, admission: Admission) -> Pool {
+    Pool::new(command(&["render-child"]), Arc::new(limits), sandbox(), 100, admission).unwrap()
 }
 
 pub(crate) async fn render(pool: &Pool, source: &[u8]) -> Answer {
-    pool.render(&SealedSource::from_bytes(source).unwrap(), presets()).await
+    render_of(pool, None, source).await
+}
+
+/// The same for a tenant.
+pub(crate) async fn render_of(pool: &Pool, tenant: Option<&str>, source: &[u8]) -> Answer {
+    let tenant: Option<Tenant> = tenant.map(|tenant| tenant.parse().unwrap());
+    pool.render(tenant.as_ref(), &SealedSource::from_bytes(source).unwrap(), presets()).await
 }
 
 fn presets() -> Vec<Preset> {
@@ -113,7 +138,7 @@ pub(crate) fn die_while_rendering() -> ExitCode {
 }
 
 /// Processor time that a process has used so far, in the kernel's ticks.
-fn cpu_ticks(pid: i32) -> u64 {
+pub(crate) fn cpu_ticks(pid: i32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
     fields.get(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)

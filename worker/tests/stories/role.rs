@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use shared::domain::explain::explain;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::{FileState, NewFileVersion};
+use shared::domain::format::SourceFormat;
 use shared::domain::ids::{FileVersionId, Sha256Digest};
 use shared::domain::lane::{Lane, shard_of};
 use shared::domain::plan;
@@ -14,7 +15,7 @@ use shared::event::{self, Meaning};
 use shared::ports::work_queue::Message;
 
 use crate::children::{Story, told};
-use crate::parent::{children, eventually, picture};
+use crate::parent::{children, cpu_ticks, eventually, picture};
 use crate::world::{World, announcement};
 
 pub(crate) const ALL: &[Story] = &[
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[Story] = &[
     ("the_format_that_is_found_decides", || told(the_format_that_is_found_decides())),
     ("a_preset_that_nobody_knows_waits_for_a_worker_that_does", || told(unknown_preset_waits())),
     ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
+    ("a_deleted_version_is_rendered_no_further", || told(a_deleted_version_is_rendered_no_further())),
     ("draining_hands_back_what_does_not_end_in_time", || told(draining_hands_back())),
     ("the_second_signal_does_not_wait", || told(the_second_signal_does_not_wait())),
 ];
@@ -121,7 +123,8 @@ async fn a_source_that_never_comes_ends() {
 
 async fn bad_bytes_end_at_once() {
     let mut world = World::new().await;
-    world.limits.source_bytes_max = picture().len() as u64;
+    world.limits.raster.source_bytes_max = picture().len() as u64;
+    world.limits.vector.source_bytes_max = 1;
     let worker = world.start_worker();
     world.upload("empty.bmp", b"").await;
     world.upload("long.bmp", &[picture(), vec![0]].concat()).await;
@@ -157,7 +160,7 @@ async fn a_poison_file_is_quarantined_alone() {
     let reproducer = &life.quarantines[0].reproducer;
     let source = b"hostile:abort";
     assert_eq!((reproducer.sha256, reproducer.length_bytes), (Sha256Digest::of(source), source.len() as u64));
-    assert_eq!(reproducer.limits, world.limits);
+    assert_eq!(&reproducer.limits, world.limits.of(SourceFormat::Bmp));
     assert!(reproducer.end.contains("signal"), "{}", reproducer.end);
     let kinds: Vec<&str> = explain(&life).iter().map(|told| told.kind).collect();
     let crashes = ["claimed", "crashed", "claimed", "crashed", "claimed", "error", "quarantined"];
@@ -278,11 +281,37 @@ async fn unknown_preset_waits() {
 /// A world in which one render goes on for ever.
 async fn busy_world(drain_seconds: u64) -> World {
     let mut world = World::new().await;
-    world.limits.child_seconds_max = 3600;
+    world.limits.raster.child_seconds_max = 3600;
+    world.limits.raster.child_cpu_seconds_max = 3600;
     world.config.drain_seconds = drain_seconds;
     world.config.concurrency = 1;
     world.upload("endless.bmp", b"hostile:loop").await;
     world
+}
+
+/// The child that renders for ever.
+async fn child_at_work() -> i32 {
+    let mut at_work = None;
+    eventually("a child is at work", || {
+        // More than a spare child needs for its start.
+        at_work = children().into_iter().find(|pid| cpu_ticks(*pid) > 60);
+        at_work.is_some()
+    })
+    .await;
+    at_work.unwrap()
+}
+
+async fn a_deleted_version_is_rendered_no_further() {
+    let mut world = busy_world(0).await;
+    world.config.lease_seconds = 4;
+    let worker = world.start_worker();
+    let at_work = child_at_work().await;
+    world.delete_representations().await;
+    eventually("the child is killed when its rows are gone", || !children().contains(&at_work)).await;
+    world.upload("plain.bmp", &picture()).await;
+    assert!(all_succeeded(&world.settled("plain.bmp").await));
+    assert!(world.file("endless.bmp").await.unwrap().representations.is_empty());
+    worker.drain().await;
 }
 
 async fn a_lost_lease_ends_the_work() {
@@ -290,11 +319,12 @@ async fn a_lost_lease_ends_the_work() {
     world.config.lease_seconds = 4;
     let worker = world.start_worker();
     world.until("endless.bmp", |rows| rows.iter().all(|row| row.attempts == 1)).await;
-    eventually("a child is at work", || !children().is_empty()).await;
+    let at_work = child_at_work().await;
     let lock = world.lock_database().await;
     world.put_source("endless.bmp", &picture());
     world.upload("meanwhile.bmp", &picture()).await;
-    eventually("the child is killed when the lease cannot be extended", || children().is_empty()).await;
+    let is_gone = || !children().contains(&at_work);
+    eventually("the child is killed when the lease cannot be extended", is_gone).await;
     lock.close().await.unwrap();
     let file = world.settled("endless.bmp").await;
     assert!(all_succeeded(&file) && file.representations.iter().all(|row| row.attempts == 2));

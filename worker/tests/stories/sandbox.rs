@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use shared::domain::failure::FailureCode;
-use shared::domain::limits::Limits;
+use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::PresetTable;
 use worker::child::{Answer, Layer, Pool, Sandbox, SealedSource, StartError, Verdict, prove};
 
 use crate::children::{Story, failure, renders, told, told_within};
-use crate::parent::{children, command, limits, no_sandbox, pool, pool_behind, sandbox};
+use crate::parent::{children, command, limits, no_sandbox, pool, pool_behind, pool_within, sandbox};
 
 pub(crate) const ALL: &[Story] = &[
     ("nothing_gets_out", || told(nothing_gets_out())),
@@ -143,8 +142,7 @@ async fn a_missing_layer_is_told_by_the_proof() {
 /// Every file of `THUMBLINE_TEST_CORPUS` (directories, separated by colons), or of the samples of `thumbline demo`, ends
 /// the same with and without the sandbox, in every built-in preset and one in WebP.
 async fn the_sandbox_changes_no_picture() {
-    let pools = [sandbox(), no_sandbox()]
-        .map(|sandbox| Pool::new(command(&["render-child"]), Arc::new(corpus_limits()), sandbox, 100).unwrap());
+    let pools = [sandbox(), no_sandbox()].map(|sandbox| pool_within(corpus_limits(), sandbox, &["render-child"], 100));
     let (mut rendered, mut failed) = (0, 0);
     for file in corpus() {
         let source = SealedSource::from_bytes(&std::fs::read(&file).unwrap()).unwrap();
@@ -165,7 +163,7 @@ async fn the_sandbox_changes_no_picture() {
 async fn render_all(pool: &Pool, source: &SealedSource) -> Answer {
     let webp = "name = \"webp\"\nformat = \"webp\"\nwidth = 200\nheight = 200";
     let table = PresetTable::new(vec![toml::from_str(webp).unwrap()]).unwrap();
-    pool.render(source, table.iter().cloned().collect()).await
+    pool.render(None, source, table.iter().cloned().collect()).await
 }
 
 /// What can be compared of an answer: digests, or the code of the failure.
@@ -191,18 +189,20 @@ fn corpus() -> Vec<PathBuf> {
     files
 }
 
-fn corpus_limits() -> Limits {
-    Limits {
+fn corpus_limits() -> LimitsTable {
+    LimitsTable::same(Limits {
         source_bytes_max: 500 << 20,
         width_pixels_max: 65_535,
         height_pixels_max: 65_535,
         area_pixels_max: 250_000_000,
+        total_pixels_max: 1_000_000_000,
         pages_max: 10,
-        frames_max: 1000,
+        nesting_max: 16,
         child_memory_bytes_max: 2 << 30,
+        child_cpu_seconds_max: 60,
         child_seconds_max: 60,
         output_bytes_max: 256 << 20,
-    }
+    })
 }
 
 /// A render child on a kernel that lacks the system call of a layer: a filter below answers `ENOSYS` for it.

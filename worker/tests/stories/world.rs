@@ -10,13 +10,14 @@ use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection};
 use serde::de::DeserializeOwned;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::file::FileState;
-use shared::domain::limits::Limits;
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::{Parked, ParkedFilter, ParkingStore};
+use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Message, WorkQueue};
 use tokio::task::JoinHandle;
@@ -34,12 +35,13 @@ pub(crate) struct World {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) access: Arc<dyn AccessStore>,
     pub(crate) parking: Arc<dyn ParkingStore>,
+    pub(crate) scans: Arc<dyn ScanStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) queue: Arc<dyn WorkQueue>,
     sources: Arc<dyn SourceStore>,
     buckets: Arc<AllowedBuckets>,
     pub(crate) presets: PresetTable,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitsTable,
     pub(crate) config: Config,
     pub(crate) retry: RetryConfig,
 }
@@ -81,7 +83,8 @@ impl World {
             directory,
             store: Arc::new(database.clone()),
             access: Arc::new(database.clone()),
-            parking: Arc::new(database),
+            parking: Arc::new(database.clone()),
+            scans: Arc::new(database),
             blobs,
             queue,
             sources,
@@ -99,6 +102,7 @@ impl World {
             store: Arc::clone(&self.store),
             access: Arc::clone(&self.access),
             parking: Arc::clone(&self.parking),
+            scans: Arc::clone(&self.scans),
             blobs: Arc::clone(&self.blobs),
             sources: Arc::clone(&self.sources),
             queue: Arc::clone(&self.queue),
@@ -180,6 +184,14 @@ impl World {
             sea_orm::Database::connect(ConnectOptions::new(url).max_connections(1).to_owned()).await.unwrap();
         connection.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
         connection
+    }
+
+    /// Takes every representation away, as a deletion of their file does.
+    pub(crate) async fn delete_representations(&self) {
+        let url = format!("sqlite:{}", self.directory.path().join("rows.db").display());
+        let connection = sea_orm::Database::connect(url).await.unwrap();
+        connection.execute_unprepared("DELETE FROM representation").await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// What is parked, once it is.

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::source::SourceLocation;
-use shared::ports::blob_store::{BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders, SourceStore};
+use shared::ports::blob_store::{
+    BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders, SourceObject, SourceStore,
+};
 
 /// The same store, with its errors counted.
 pub(super) struct Counted<S>(pub(super) S);
@@ -52,6 +54,16 @@ impl<S: SourceStore> SourceStore for Counted<S> {
 
     async fn open_part(&self, source: &SourceLocation, range: Range<u64>) -> Result<BlobRead, BlobError> {
         self.0.open_part(source, range).await.map(counted_read).inspect_err(count)
+    }
+
+    async fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<SourceObject>, BlobError> {
+        self.0.list(bucket, prefix, after, limit).await.inspect_err(count)
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
 //! - `access`: who may see which file, tokens and logins.
+//! - `scan`: how far buckets were looked through.
 //! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`: those of the [`FileStore`].
@@ -31,6 +32,7 @@ mod plans;
 mod reach;
 mod read;
 mod register;
+mod scan;
 mod settle;
 mod sql;
 mod sweep;

@@ -49,7 +49,7 @@ pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
 }
 
 /// The coarsest scale, in eighths, that leaves at least as many pixels as needed.
-fn eighths(stored: Dimensions, least: Dimensions) -> u8 {
+pub(crate) fn eighths(stored: Dimensions, least: Dimensions) -> u8 {
     let enough = |side: u32, least: u32, eighths: u8| u64::from(side) * u64::from(eighths) >= u64::from(least) * 8;
     let sufficient =
         |eighths: &u8| enough(stored.width, least.width, *eighths) && enough(stored.height, least.height, *eighths);

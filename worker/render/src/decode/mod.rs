@@ -3,7 +3,7 @@
 mod bmp;
 mod gif;
 mod ico;
-mod jpeg;
+pub(crate) mod jpeg;
 mod jxl;
 mod png;
 mod pnm;

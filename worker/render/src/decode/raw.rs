@@ -7,5 +7,5 @@ use crate::inspect::raw;
 
 /// Decodes the preview.
 pub(super) fn decode(order: &Order<'_>) -> Result<Decoded, Failure> {
-    jpeg::decode(&Order { source: raw::preview(order.source)?.jpeg, ..*order })
+    jpeg::decode(&Order { source: raw::preview(order.source, order.limits.nesting_max)?.jpeg, ..*order })
 }

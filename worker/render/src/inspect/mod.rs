@@ -70,7 +70,7 @@ pub(crate) fn page_header(
         SourceFormat::Tga => tga::header(source)?.page,
         SourceFormat::Pnm => pnm::header(source)?.page,
         SourceFormat::Qoi => qoi::header(source)?,
-        SourceFormat::Raw => raw::preview(source)?.page,
+        SourceFormat::Raw => raw::preview(source, limits.nesting_max)?.page,
         SourceFormat::Psd => psd::header(source)?.page,
         SourceFormat::Jxl => jxl::header(source)?,
         SourceFormat::Tiff => tiff::page(source, page)?.header(),

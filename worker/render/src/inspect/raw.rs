@@ -44,8 +44,8 @@ pub(crate) fn is_raw(source: &[u8]) -> bool {
 }
 
 /// The largest preview; of equal ones the first.
-pub(crate) fn preview(source: &[u8]) -> Result<RawPreview<'_>, Failure> {
-    let found = if source.starts_with(FUJI_MAGIC) { fuji(source) } else { in_directories(source) };
+pub(crate) fn preview(source: &[u8], nesting_max: u32) -> Result<RawPreview<'_>, Failure> {
+    let found = if source.starts_with(FUJI_MAGIC) { fuji(source) } else { in_directories(source, nesting_max) };
     let readable = found.jpegs.into_iter().filter_map(|bytes| Some((bytes, jpeg::header(bytes).ok()?.page)));
     let area = |page: &PageHeader| page.dimensions.area_pixels();
     let largest = readable.reduce(|best, other| if area(&other.1) > area(&best.1) { other } else { best });
@@ -77,14 +77,14 @@ fn fuji(source: &[u8]) -> Found<'_> {
     found
 }
 
-/// Walks the chain of directories and those below, each place once.
-fn in_directories(source: &[u8]) -> Found<'_> {
+/// Walks the chain of directories and those below, each place once, so many levels down.
+fn in_directories(source: &[u8], nesting_max: u32) -> Found<'_> {
     let mut found = Found::default();
     let Some((file, first)) = File::open(source) else { return found };
-    let mut places = VecDeque::from([first]);
+    let mut places = VecDeque::from([(first, 1)]);
     let mut seen = HashSet::new();
-    while let Some(place) = places.pop_front() {
-        if place == 0 || seen.len() >= DIRECTORIES_MAX || !seen.insert(place) {
+    while let Some((place, level)) = places.pop_front() {
+        if place == 0 || level > nesting_max || seen.len() >= DIRECTORIES_MAX || !seen.insert(place) {
             continue;
         }
         let Some((directory, next)) = file.directory(place) else { continue };
@@ -93,8 +93,9 @@ fn in_directories(source: &[u8]) -> Found<'_> {
         }
         add_previews(&mut found, &directory);
         let below = directory.numbers(SUB_DIRECTORIES).unwrap_or_default();
-        places.extend(below.into_iter().take(DIRECTORIES_MAX).filter_map(|place| usize::try_from(place).ok()));
-        places.push_back(next);
+        let below = below.into_iter().take(DIRECTORIES_MAX).filter_map(|place| usize::try_from(place).ok());
+        places.extend(below.map(|place| (place, level + 1)));
+        places.push_back((next, level));
     }
     found
 }

@@ -2,9 +2,10 @@
 
 use image::ImageFormat;
 use shared::domain::failure::FailureCode;
+use shared::domain::format::SourceFormat;
 
 use crate::common::sources::{file, quarters, tiff};
-use crate::common::{eager, near, picture, preset, render};
+use crate::common::{eager, limits, near, picture, preset, render};
 
 const FORMATS: [ImageFormat; 8] = [
     ImageFormat::Jpeg,
@@ -97,4 +98,22 @@ fn a_jpeg_without_its_end_is_whole() {
     let mut source = file(quarters(64, 48), ImageFormat::Jpeg);
     source.truncate(source.len() - 2);
     assert!(near(&picture(&source, preset("jpg_160x160")).get_pixel(50, 40).0, &[240, 230, 20], 12));
+}
+
+/// Also those of the sample of hostile files, which have no other test of their own.
+#[test]
+fn what_fuzzing_found_ends_in_an_answer() {
+    let fixtures = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
+    for folder in ["fuzz/inspect", "fuzz/render", "corpus/hostile"] {
+        let files: Vec<_> =
+            std::fs::read_dir(fixtures.join(folder)).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(!files.is_empty(), "{folder}");
+        for file in files {
+            let source = std::fs::read(&file).unwrap();
+            for format in SourceFormat::ALL {
+                let _ = render::inspect(&source, format, &limits());
+            }
+            let _ = render(&source, &eager());
+        }
+    }
 }

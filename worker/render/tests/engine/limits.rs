@@ -2,8 +2,8 @@
 
 use image::ImageFormat;
 use render::{Request, Step, StepObserver};
-use shared::domain::failure::FailureCode;
-use shared::domain::limits::Limits;
+use shared::domain::failure::{Failure, FailureCode};
+use shared::domain::limits::{Limits, LimitsTable};
 
 use crate::common::sources::{file, png_chunk, quarters};
 use crate::common::{eager, limits, render};
@@ -57,7 +57,8 @@ fn claims(width: u32, height: u32) -> [(&'static str, Vec<u8>); 10] {
 
 fn refused(source: &[u8], limits: &Limits) -> (FailureCode, String, Vec<Step>) {
     let mut steps = Steps::default();
-    let failure = render::render(source, &Request { presets: &eager(), limits }, &mut steps).unwrap_err();
+    let request = Request { presets: &eager(), limits: &LimitsTable::same(limits.clone()) };
+    let failure = render::render(source, &request, &mut steps).unwrap_err();
     (failure.code, failure.reason, steps.0)
 }
 
@@ -85,7 +86,7 @@ fn long_sources_and_large_outputs_are_refused() {
     let source = file(quarters(300, 200), ImageFormat::Png);
     let short = Limits { source_bytes_max: 10, ..limits() };
     assert_eq!(refused(&source, &short).0, FailureCode::TooManyBytes);
-    let little = Limits { output_bytes_max: 1500, ..limits() };
+    let little = LimitsTable::same(Limits { output_bytes_max: 1500, ..limits() });
     let request = Request { presets: &eager(), limits: &little };
     let renderings = render::render(&source, &request, &mut Steps::default()).unwrap().renderings;
     let failed = |rendered: &render::Rendered| {
@@ -105,6 +106,34 @@ fn steps_come_in_their_order() {
     let mut steps = Steps::default();
     let source = file(quarters(600, 400), ImageFormat::Png);
     let presets = [crate::common::preset("jpg_320x320")];
-    render::render(&source, &Request { presets: &presets, limits: &limits() }, &mut steps).unwrap();
+    let limits = LimitsTable::same(limits());
+    render::render(&source, &Request { presets: &presets, limits: &limits }, &mut steps).unwrap();
     assert_eq!(steps.0, [Step::Inspect, Step::Decode, Step::Reduce, Step::Colour, Step::Encode, Step::Done]);
+}
+
+/// Lets nothing in, and remembers what was asked.
+#[derive(Default)]
+struct Full(Option<u64>);
+
+impl StepObserver for Full {
+    fn step(&mut self, step: Step) {
+        assert_eq!(step, Step::Inspect, "nothing may be decoded");
+    }
+
+    fn admit(&mut self, picture: &render::Picture, predicted_bytes: u64) -> Result<(), Failure> {
+        assert_eq!((picture.dimensions.width, picture.dimensions.height), (600, 400));
+        self.0 = Some(predicted_bytes);
+        Err(Failure::new(FailureCode::WorkerOverloaded, "full"))
+    }
+}
+
+#[test]
+fn nothing_is_decoded_before_its_memory_is_granted() {
+    let mut full = Full::default();
+    let source = file(quarters(600, 400), ImageFormat::Bmp);
+    let request = Request { presets: &eager(), limits: &LimitsTable::same(limits()) };
+    let failure = render::render(&source, &request, &mut full).unwrap_err();
+    assert_eq!(failure.code, FailureCode::WorkerOverloaded);
+    let predicted = full.0.unwrap();
+    assert!((600 * 400 * 4..64 << 20).contains(&predicted), "{predicted}");
 }

@@ -8,7 +8,10 @@ mod seccomp;
 use std::io;
 
 use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal, setsid};
-use rustix::thread::set_no_new_privs;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
+    set_capabilities, set_no_new_privs,
+};
 
 pub(super) use rlimits::DESCRIPTORS_MAX;
 
@@ -34,8 +37,25 @@ pub(super) fn detach() -> io::Result<()> {
     setsid()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     set_no_new_privs(true)?;
+    drop_capabilities()?;
     rlimits::no_core_dump()?;
     close_inherited()
+}
+
+/// What root may do beyond others, for good. The user id stays, but owns nothing that the child could still reach.
+fn drop_capabilities() -> io::Result<()> {
+    if capabilities(None)?.effective.contains(CapabilitySet::SETPCAP) {
+        for capability in CapabilitySet::all().iter() {
+            match remove_capability_from_bounding_set(capability) {
+                // An older kernel does not have it.
+                Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    clear_ambient_capability_set()?;
+    let none = CapabilitySet::empty();
+    Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
 }
 
 /// Our own descriptors close on exec, but whoever started the parent may have left some open for everybody.

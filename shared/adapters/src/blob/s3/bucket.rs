@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_s3::presigning::PresigningConfig;
 use bytes::Bytes;
 use futures_util::stream;
-use shared::ports::blob_store::{BlobError, BlobRead, PresignedHeaders};
+use shared::ports::blob_store::{BlobError, BlobRead, PresignedHeaders, SourceObject};
 
 use super::fault;
 use crate::blob::reading;
@@ -62,6 +62,27 @@ impl Bucket {
             Ok(_) | Err(BlobError::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Objects after a key, in the order of their keys; at most `limit`, which is at most the protocol's 1000.
+    pub(in crate::blob) async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<SourceObject>, BlobError> {
+        let request = self.sdk.list_objects_v2().bucket(&self.name).prefix(self.key(prefix));
+        let request = request.set_start_after(after.map(|after| self.key(after)));
+        let request = request.max_keys(i32::try_from(limit).unwrap_or(i32::MAX));
+        let answer = request.send().await.map_err(|error| fault::from_bucket(self, error))?;
+        Ok(answer.contents.unwrap_or_default().into_iter().filter_map(|object| self.listed(object)).collect())
+    }
+
+    fn listed(&self, object: aws_sdk_s3::types::Object) -> Option<SourceObject> {
+        let key = object.key?.strip_prefix(&self.prefix)?.to_owned();
+        let size = object.size.and_then(|size| u64::try_from(size).ok())?;
+        let modified_at = object.last_modified.and_then(|at| at.to_millis().ok());
+        Some(SourceObject { key, size, etag: object.e_tag, modified_at })
     }
 
     /// A URL that lets anybody read the object for a while. No request is made.

@@ -14,6 +14,7 @@ mod m20261122_000002_create_ledger;
 mod m20261122_000003_create_parked;
 mod m20261122_000004_file_life;
 mod m20261122_000006_credentials;
+mod m20261122_000013_create_scan;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
 const LOCK_KEY: i64 = 0x7468_756D_626C_696E; // "thumblin"
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_create_parked::Migration),
             Box::new(m20261122_000004_file_life::Migration),
             Box::new(m20261122_000006_credentials::Migration),
+            Box::new(m20261122_000013_create_scan::Migration),
         ]
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use image::RgbaImage;
 use render::{Report, Request, Silent};
 use shared::domain::failure::Failure;
-use shared::domain::limits::Limits;
+use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::{Preset, PresetTable};
 
 /// Limits as an operator would set them.
@@ -17,9 +17,11 @@ pub(crate) fn limits() -> Limits {
         width_pixels_max: 70_000,
         height_pixels_max: 70_000,
         area_pixels_max: 100_000_000,
+        total_pixels_max: 400_000_000,
         pages_max: 20,
-        frames_max: 1000,
+        nesting_max: 16,
         child_memory_bytes_max: 2 << 30,
+        child_cpu_seconds_max: 60,
         child_seconds_max: 60,
         output_bytes_max: 256 << 20,
     }
@@ -37,7 +39,7 @@ pub(crate) fn eager() -> Vec<Preset> {
 
 /// Renders without anybody watching.
 pub(crate) fn render(source: &[u8], presets: &[Preset]) -> Result<Report, Failure> {
-    render::render(source, &Request { presets, limits: &limits() }, &mut Silent)
+    render::render(source, &Request { presets, limits: &LimitsTable::same(limits()) }, &mut Silent)
 }
 
 /// The first page of one preset, decoded by another program than the engine's own code.
