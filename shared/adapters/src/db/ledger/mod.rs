@@ -109,7 +109,7 @@ pub(super) fn insert(entries: &[NewEntry]) -> Sql {
     Sql::new(
         "WITH entry (version, kind, claim, lane, presets, code, reason, wait_ms, stages) AS (VALUES {entries})
          INSERT INTO ledger (file_version_id, at, kind, claim, lane, presets, code, reason, wait_ms, stages)
-         SELECT version, {now}, kind, claim, lane, presets, code, reason, wait_ms, stages FROM entry",
+         SELECT version, {now}, kind, claim, lane, presets, code, reason, CAST(wait_ms AS BIGINT), stages FROM entry",
     )
     .rows("entries", entries.iter().map(NewEntry::values))
 }
