@@ -167,7 +167,7 @@ impl ApiError {
             Self::ItemNameTooLong => (StatusCode::BAD_REQUEST, "item_name_too_long"),
             Self::PageOutOfRange { .. } => (StatusCode::BAD_REQUEST, "requested_page_out_of_range"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::LinkExpired => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::LinkExpired => (StatusCode::NOT_FOUND, "not_found"),
             Self::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "cors_origin_not_whitelisted"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),

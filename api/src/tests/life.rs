@@ -80,7 +80,7 @@ async fn a_download_is_a_redirect_that_needs_no_credentials() {
         url.replace("attachment", "inline"),
         url.replace("source", "x.1"),
     ] {
-        assert_eq!(api.get(path(&bad)).await.status(), 403, "{bad}");
+        assert_eq!(api.get(path(&bad)).await.status(), 404, "{bad}");
     }
 }
 
