@@ -20,7 +20,7 @@ lint: ## format, lints and documentation, warnings as errors
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/test-servers scripts/fuzz .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/test-servers scripts/test-clients scripts/fuzz .ci/run; fi
 	@if python3 -c 'import tomllib' 2>/dev/null; then scripts/check-dependencies; else echo "skipped: advisories and licences (needs Python 3.11)"; fi
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; else echo "skipped: cargo deny (not installed)"; fi
 
@@ -29,18 +29,11 @@ fmt: ## format everything
 
 # Programs that tests drive, each in an environment of its own.
 CLIENTS := $(abspath $(or $(THUMBLINE_TEST_CLIENTS),$(or $(CARGO_TARGET_DIR),target)/clients))
-SCHEMATHESIS := $(CLIENTS)/own/schemathesis
 export THUMBLINE_TEST_CLIENTS := $(CLIENTS)
 
-$(SCHEMATHESIS)/installed: tests/contract/own/schemathesis/requirements.txt
-	rm -rf $(SCHEMATHESIS)/venv
-	mkdir -p $(SCHEMATHESIS)
-	python3 -m venv $(SCHEMATHESIS)/venv
-	$(SCHEMATHESIS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
-	touch $@
-
-# Everything is built before the servers start; the release is what the test of the demo runs.
-test: build $(SCHEMATHESIS)/installed ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some of it)
+# Everything is built, and the clients are installed, before the servers start; the release is what the test of the demo runs.
+test: build ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some of it)
+	scripts/test-clients
 ifeq ($(NEXTEST),yes)
 	cargo nextest run $(CARGO_FLAGS) --no-run
 	cargo test $(CARGO_FLAGS) --doc --quiet

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use adapters::db::Database;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::{StateStore, StoreError};
@@ -23,6 +24,8 @@ use crate::management;
 pub struct Platform {
     /// Rows.
     pub store: Arc<dyn StateStore>,
+    /// The same rows, as people move files about.
+    pub files: Arc<dyn FileStore>,
     /// Who may see what; the same database.
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
@@ -92,6 +95,7 @@ impl Platform {
         let Some(queue) = connect_queue(config, drain).await? else { return Ok(None) };
         Ok(Some(Self {
             store: database.clone(),
+            files: database.clone(),
             access: database.clone(),
             parking: database.clone(),
             scans: database,
@@ -165,9 +169,10 @@ impl Trouble {
         match error {
             // A schema that is behind is being migrated, or will be: the order of starts does not matter.
             StoreError::Away(_) | StoreError::Schema(_) | StoreError::NotFound => Self::Away(error.into()),
-            StoreError::Refused(_) | StoreError::Inconsistent { .. } | StoreError::NoSpace(_) => {
-                Self::Final(error.into())
-            }
+            StoreError::Refused(_)
+            | StoreError::Conflict(_)
+            | StoreError::Inconsistent { .. }
+            | StoreError::NoSpace(_) => Self::Final(error.into()),
         }
     }
 

@@ -137,6 +137,7 @@ impl Running {
         let address = local(&listener)?;
         let deps = api::Deps {
             store: platform.store.clone(),
+            files: platform.files.clone(),
             parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             queue: platform.queue.clone(),
@@ -147,6 +148,8 @@ impl Running {
             auth: api::auth::Auth::new(&config.auth, platform.access.clone(), keys(config)?),
             access: platform.access.clone(),
             links: api::Links::new(&config.api.public_url, address),
+            signer: api::Signer::new(config.signing_secret()),
+            sources: platform.sources.clone(),
             exposition,
         };
         tracing::info!(listener = "api", %address, "the API listens");

@@ -1,6 +1,7 @@
-//! Finding a representation, and starting it when somebody asks for it.
+//! Finding a file or a representation, and starting it when somebody asks for it.
 
 use shared::domain::file::FileState;
+use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::lane::Lane;
 use shared::domain::plan;
 use shared::domain::preset::Preset;
@@ -29,12 +30,28 @@ impl Found<'_> {
     }
 }
 
+fn not_trashed(state: FileState) -> Result<FileState, ApiError> {
+    let is_trashed = state.file.trashed_at.is_some() || state.version.trashed_at.is_some();
+    if is_trashed { Err(ApiError::Trashed) } else { Ok(state) }
+}
+
 impl App {
+    /// A file with its current version, unless it is in the trash. The guard of the route has decided on it.
+    pub(crate) async fn file(&self, id: FileId) -> Result<FileState, ApiError> {
+        let state = self.deps.store.file(id).await?.ok_or(ApiError::NotFound)?;
+        if state.file.trashed_at.is_some() { Err(ApiError::Trashed) } else { Ok(state) }
+    }
+
+    /// A file with one of its versions, unless either is in the trash. The guard of the route has decided on it.
+    pub(crate) async fn version(&self, file: FileId, version: FileVersionId) -> Result<FileState, ApiError> {
+        not_trashed(self.deps.store.version(file, version).await?.ok_or(ApiError::NotFound)?)
+    }
+
     /// The representation of this path, if its file is open to the caller.
     pub(crate) async fn find(&self, path: &RepresentationPath, caller: &Caller) -> Result<Found<'_>, ApiError> {
         let preset = self.deps.presets.get(&path.name).ok_or(ApiError::NotFound)?;
         let file = self.deps.store.version(path.file, path.version).await?;
-        let file = caller.opens(file, Action::Read)?;
+        let file = not_trashed(caller.opens(file, Action::Read)?)?;
         if !wire::is_available(preset, &file) {
             return Err(ApiError::NotFound);
         }

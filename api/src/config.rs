@@ -11,8 +11,13 @@ use shared::domain::ids::Tenant;
 /// Longest life of a signed URL, in seconds: whoever holds one needs no credentials.
 const SIGNED_URL_SECONDS_MAX: u64 = 60;
 
+/// Longest life of a URL of a file's own bytes, in seconds.
+const DOWNLOAD_URL_SECONDS_MAX: u64 = 3600;
+/// Shortest secret that URLs are signed with, in characters.
+const SIGNING_SECRET_LENGTH_MIN: usize = 32;
+
 /// Section `[api]`; every key is explained in `config.default.toml`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Address that the API listens on, `IP:PORT` or `localhost:PORT`.
@@ -33,6 +38,16 @@ pub struct Config {
     pub redirect_private: bool,
     /// Seconds that a signed URL lives.
     pub signed_url_seconds: u64,
+    /// Seconds that a URL of a file's own bytes lives.
+    pub download_url_seconds: u64,
+    /// What URLs are signed with; the same for every process. Empty: derived from the operator's token.
+    pub signing_secret: String,
+    /// Origins of pages that may use the API from a browser; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// Requests of one principal in a minute; 0: any number.
+    pub requests_per_minute: u32,
+    /// Uploads of one principal in a minute; 0: any number.
+    pub uploads_per_minute: u32,
     /// Seconds for one request without a body to answer.
     pub request_timeout_seconds: u64,
     /// Seconds for an upload to arrive.
@@ -47,6 +62,16 @@ pub enum Delivery {
     Stream,
     /// By a redirect to a URL that the blob store signed, where it has such.
     Redirect,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("public_url", &self.public_url)
+            .field("delivery", &self.delivery)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -70,6 +95,19 @@ impl Config {
         }
         if !(1..=SIGNED_URL_SECONDS_MAX).contains(&self.signed_url_seconds) {
             refuse("signed_url_seconds", &self.signed_url_seconds, "is not from 1 to 60");
+        }
+        if !(1..=DOWNLOAD_URL_SECONDS_MAX).contains(&self.download_url_seconds) {
+            refuse("download_url_seconds", &self.download_url_seconds, "is not from 1 to 3600");
+        }
+        if !self.signing_secret.is_empty() && self.signing_secret.chars().count() < SIGNING_SECRET_LENGTH_MIN {
+            refuse(
+                "signing_secret",
+                &"(hidden)",
+                "is shorter than 32 characters; `openssl rand -hex 32` makes a good one",
+            );
+        }
+        for origin in self.cors_origins.iter().filter(|origin| *origin != "*" && !is_origin(origin)) {
+            refuse("cors_origins", origin, "is neither * nor an origin like https://app.example");
         }
         for (key, value) in [
             ("upload_bytes_max", self.upload_bytes_max),
@@ -110,6 +148,11 @@ fn is_address(listen: &str) -> bool {
         || listen.strip_prefix("localhost:").is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
+/// Scheme, host and port, and nothing else.
+fn is_origin(text: &str) -> bool {
+    is_base_url(text) && text.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'))
+}
+
 fn is_base_url(text: &str) -> bool {
     let Ok(uri) = text.parse::<http::Uri>() else { return false };
     let http = matches!(uri.scheme_str(), Some("http" | "https"));
@@ -134,6 +177,11 @@ pub(crate) mod tests {
             delivery: Delivery::Stream,
             redirect_private: false,
             signed_url_seconds: 60,
+            download_url_seconds: 900,
+            signing_secret: String::new(),
+            cors_origins: vec!["https://app.example".to_owned()],
+            requests_per_minute: 0,
+            uploads_per_minute: 0,
             request_timeout_seconds: 30,
             upload_timeout_seconds: 900,
         }

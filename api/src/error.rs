@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use shared::domain::failure::Failure;
 use shared::ports::blob_store::BlobError;
-use shared::ports::state_store::StoreError;
+use shared::ports::state_store::{Conflict, StoreError};
 
 use crate::observe::RequestId;
+use crate::rate::Exceeded;
 
 /// What Box sends with a 401: contract section 1.2.
 const CHALLENGE: &str =
@@ -22,6 +23,10 @@ const SCOPE_CHALLENGE: &str = r#"Bearer realm="Service", error="insufficient_sco
 const HELP_URL: &str = "https://developer.box.com/guides/api-calls/permissions-and-errors/common-errors/";
 /// Seconds after which a client may try again when a dependency was away.
 const AWAY_RETRY_SECONDS: u32 = 5;
+
+/// What a limit is and what is left of it, in a 429: contract sections 5.2 and 8.1.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 
 /// An error with its source chain.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -59,6 +64,9 @@ pub(crate) enum ApiError {
     /// No token, or not the right one.
     #[error("The access token provided is invalid.")]
     Unauthorized,
+    /// A signed URL that has ended, or was never signed.
+    #[error("the link has expired or is not a link of ours")]
+    LinkExpired,
     /// The credential is right, but not meant for this.
     #[error("The request requires higher privileges than provided by the access token.")]
     InsufficientScope,
@@ -68,6 +76,45 @@ pub(crate) enum ApiError {
     /// There is no such thing, or nobody may know of it.
     #[error("Not Found")]
     NotFound,
+    /// The file, or the version, is in the trash.
+    #[error("Item is trashed")]
+    Trashed,
+    /// The file, or the version, is not in the trash.
+    #[error("Item is not trashed")]
+    NotTrashed,
+    /// Another file of the folder has the name; clients overwrite the one that they are told here.
+    #[error("Item with the same name already exists")]
+    NameInUse(Option<Box<Value>>),
+    /// The older thumbnail endpoint has no such size.
+    #[error("{0}")]
+    SizeUnavailable(String),
+    /// A file of this length could not be uploaded.
+    #[error("File size exceeds the limit of {bytes_max} bytes")]
+    FileSizeLimit {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// An upload has to say how long it is, or come in chunks.
+    #[error("a Content-Length or a chunked body is needed")]
+    LengthRequired,
+    /// The request line is longer than any client's.
+    #[error("the URL is longer than {bytes_max} bytes")]
+    UriTooLong {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The headers are longer than any client's.
+    #[error("the headers are longer than {bytes_max} bytes")]
+    HeadersTooLong {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// More requests than this principal may make.
+    #[error("Request rate limit exceeded, please try again later")]
+    RateLimited(Exceeded),
+    /// The file is not what the client has seen.
+    #[error("The resource has been modified. Please retrieve the resource again and retry")]
+    PreconditionFailed,
     /// The representation ended as `error`.
     #[error("the representation could not be made: {}", .0.code.box_code())]
     RepresentationFailed(Failure),
@@ -120,9 +167,22 @@ impl ApiError {
             Self::ItemNameTooLong => (StatusCode::BAD_REQUEST, "item_name_too_long"),
             Self::PageOutOfRange { .. } => (StatusCode::BAD_REQUEST, "requested_page_out_of_range"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::LinkExpired => (StatusCode::NOT_FOUND, "not_found"),
             Self::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "cors_origin_not_whitelisted"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Trashed => (StatusCode::NOT_FOUND, "trashed"),
+            Self::NotTrashed => (StatusCode::NOT_FOUND, "not_trashed"),
+            Self::SizeUnavailable(_) => (StatusCode::BAD_REQUEST, "requested_preview_unavailable"),
+            Self::FileSizeLimit { .. } => (StatusCode::FORBIDDEN, "file_size_limit_exceeded"),
+            Self::LengthRequired => (StatusCode::LENGTH_REQUIRED, "length_required"),
+            Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri_too_long"),
+            Self::HeadersTooLong { .. } => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "request_header_fields_too_large")
+            }
+            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
+            Self::NameInUse(_) => (StatusCode::CONFLICT, "item_name_in_use"),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             Self::RepresentationFailed(_) => (StatusCode::NOT_FOUND, "preview_cannot_be_generated"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::UploadTooSlow => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
@@ -135,15 +195,21 @@ impl ApiError {
     }
 
     /// The headers that this failure needs besides its body.
-    fn header(&self) -> Option<(http::HeaderName, HeaderValue)> {
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         match self {
-            Self::Unauthorized => Some((WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))),
-            Self::InsufficientScope => Some((WWW_AUTHENTICATE, HeaderValue::from_static(SCOPE_CHALLENGE))),
-            Self::Away(_) | Self::TimedOut { .. } => Some((RETRY_AFTER, HeaderValue::from(AWAY_RETRY_SECONDS))),
+            Self::Unauthorized => vec![(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))],
+            Self::InsufficientScope => vec![(WWW_AUTHENTICATE, HeaderValue::from_static(SCOPE_CHALLENGE))],
+            Self::Away(_) | Self::TimedOut { .. } => vec![(RETRY_AFTER, HeaderValue::from(AWAY_RETRY_SECONDS))],
+            Self::RateLimited(exceeded) => vec![
+                (RETRY_AFTER, HeaderValue::from(exceeded.retry_after_seconds)),
+                (RATE_LIMIT, HeaderValue::from(exceeded.per_minute)),
+                (RATE_REMAINING, HeaderValue::from(0)),
+            ],
             Self::RangeNotSatisfiable { length_bytes } => {
-                HeaderValue::try_from(format!("bytes */{length_bytes}")).ok().map(|value| (CONTENT_RANGE, value))
+                let range = HeaderValue::try_from(format!("bytes */{length_bytes}"));
+                range.into_iter().map(|range| (CONTENT_RANGE, range)).collect()
             }
-            _ => None,
+            _ => Vec::new(),
         }
     }
 
@@ -164,7 +230,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status_and_code().0.into_response();
-        if let Some((name, value)) = self.header() {
+        for (name, value) in self.headers() {
             response.headers_mut().insert(name, value);
         }
         response.extensions_mut().insert(Arc::new(self));
@@ -176,6 +242,13 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
+            StoreError::Conflict(Conflict::NameInUse) => Self::NameInUse(None),
+            StoreError::Conflict(Conflict::RevisionDiffers) => Self::PreconditionFailed,
+            StoreError::Conflict(Conflict::Trashed) => Self::Trashed,
+            StoreError::Conflict(Conflict::NotTrashed) => Self::NotTrashed,
+            StoreError::Conflict(Conflict::OnlyVersion) => {
+                Self::BadRequest("the only version of a file goes with its file".to_owned())
+            }
             StoreError::Away(_) | StoreError::Schema(_) | StoreError::Refused(_) => Self::Away(error.into()),
             StoreError::NoSpace(_) => Self::NoSpace(error.into()),
             StoreError::Inconsistent { .. } => Self::Internal(error.into()),
@@ -226,14 +299,19 @@ impl Surface {
 
 fn box_body(error: &ApiError, id: &RequestId) -> Value {
     let (status, code) = error.status_and_code();
-    json!({
+    let mut body = json!({
         "type": "error",
         "status": status.as_u16(),
         "code": code,
         "help_url": HELP_URL,
         "message": error.to_string(),
         "request_id": id.to_string(),
-    })
+    });
+    // An object for files: contract section 4.1.
+    if let ApiError::NameInUse(Some(conflict)) = error {
+        body["context_info"] = json!({ "conflicts": conflict });
+    }
+    body
 }
 
 fn problem_body(error: &ApiError, id: &RequestId) -> Value {

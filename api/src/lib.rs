@@ -5,7 +5,8 @@
 //!
 //! - [`config`] and [`auth`]: sections `[api]` and `[auth]`; who a request comes from, and whether it may pass.
 //! - `router`: every route with its access on one screen; `routes`: one file each.
-//! - `upload`: multipart, names and the spool; `content`: ranges, caching and dispositions.
+//! - `upload`: multipart, names, the spool and registration; `content`: conditions, ranges, names and signed URLs.
+//! - `cors` and `rate`: browsers of other origins, and how much one principal may ask.
 //! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
 //! - [`openapi`]: the description of our own API.
@@ -17,7 +18,8 @@ use shared::domain::capability::Capabilities;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
-use shared::ports::blob_store::BlobStore;
+use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::WorkQueue;
@@ -26,6 +28,7 @@ mod asking;
 pub mod auth;
 pub mod config;
 mod content;
+mod cors;
 mod error;
 mod extract;
 #[cfg(any(test, fuzzing))]
@@ -36,6 +39,7 @@ pub mod openapi;
 pub mod ops;
 mod pace;
 mod prompt_queue;
+mod rate;
 mod router;
 mod routes;
 mod seats;
@@ -46,6 +50,7 @@ mod upload;
 mod wire;
 
 pub use config::Config;
+pub use content::signature::Signer;
 pub use links::Links;
 pub use ops::{Check, Exposition, Ops, ops_router};
 pub use router::router;
@@ -55,12 +60,16 @@ pub use serve::serve;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// The same rows, as people move files about.
+    pub files: Arc<dyn FileStore>,
     /// Who may see what.
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// Sources of uploads and bytes of representations.
     pub blobs: Arc<dyn BlobStore>,
+    /// Sources, wherever they lie, for whoever downloads a file.
+    pub sources: Arc<dyn SourceStore>,
     /// Where wakes go.
     pub queue: Arc<dyn WorkQueue>,
     /// What can be asked for.
@@ -75,6 +84,8 @@ pub struct Deps {
     pub auth: auth::Auth,
     /// Where clients reach this process.
     pub links: Links,
+    /// Signs URLs that need no credentials.
+    pub signer: Signer,
     /// The metrics of this process, when they are to be on this listener too.
     pub exposition: Option<Exposition>,
 }
@@ -83,4 +94,6 @@ pub struct Deps {
 struct App {
     deps: Deps,
     pace: pace::Pace,
+    requests: rate::Limiter,
+    uploads: rate::Limiter,
 }

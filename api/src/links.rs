@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::domain::ids::{FileId, FileVersionId, Sha256Digest};
 use shared::domain::preset::Preset;
 use shared::domain::representation::Content;
+
+use crate::content::signature::Grant;
 
 /// Makes every URL that leaves this process. Clients of the Box API need absolute ones: contract section 0.3.
 #[derive(Debug, Clone)]
@@ -29,6 +32,32 @@ impl Links {
     /// Box's file object.
     pub(crate) fn file(&self, file: FileId) -> String {
         format!("{}/2.0/files/{file}", self.base)
+    }
+
+    /// Where the bytes of a file are asked for.
+    pub(crate) fn download(&self, file: FileId) -> String {
+        format!("{}/2.0/files/{file}/content", self.base)
+    }
+
+    /// Where a file, or a new version of this one, is uploaded.
+    pub(crate) fn upload(&self, file: Option<FileId>) -> String {
+        match file {
+            None => format!("{}/api/2.0/files/content", self.base),
+            Some(file) => format!("{}/api/2.0/files/{file}/content", self.base),
+        }
+    }
+
+    /// What a grant is used with.
+    pub(crate) fn media(&self, grant: &Grant, signature: &str) -> String {
+        let Grant { file, version, what, disposition, expires_at } = grant;
+        let mut url = format!("{}/media/{file}/{version}/{}?expires={expires_at}", self.base, what.segment());
+        if let Some((kind, name)) = disposition {
+            let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+            url.push_str(&format!("&disposition={}&name={name}", kind.name()));
+        }
+        url.push_str("&signature=");
+        url.push_str(signature);
+        url
     }
 
     /// Box's `info.url`.

@@ -1,11 +1,12 @@
 //! Every route on one screen, with who may use it and how long it may take.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
+use http::{HeaderMap, Method};
 
 use crate::auth::access::{Access, CALLER, FILE, Operator, Public, ROUTE};
 use crate::auth::guard;
@@ -13,7 +14,7 @@ use crate::content::small::SmallBlobs;
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
 use crate::prompt_queue::PromptQueue;
-use crate::{App, Deps, observe, pace, routes};
+use crate::{App, Deps, cors, observe, pace, rate, routes};
 
 /// One line of the table.
 struct Route {
@@ -53,6 +54,21 @@ impl Guard {
         })
     }
 
+    /// Counts a request against the limits of whoever makes it. What is public, or open to everybody on this host, is not
+    /// counted.
+    pub(crate) fn count(&self, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+        let App { deps, requests, uploads, .. } = &*self.app;
+        if self.access == Public || deps.auth.is_open() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        requests.take(requests.principal(headers), now).map_err(ApiError::RateLimited)?;
+        if method == Method::POST && matches!(self.time, Time::Upload) {
+            uploads.take(uploads.principal(headers), now).map_err(ApiError::RateLimited)?;
+        }
+        Ok(())
+    }
+
     /// Whose fault it is when it takes longer.
     pub(crate) fn too_late(&self) -> ApiError {
         match self.time {
@@ -65,17 +81,40 @@ impl Guard {
 fn table(ops: &Arc<Ops>) -> Vec<Route> {
     let read = |path, access, methods| Route { path, access, methods, time: Time::Request, takes_query_token: false };
     let bytes = |path, access, methods| Route { takes_query_token: true, ..read(path, access, methods) };
-    let upload = |path| Route { time: Time::Upload, ..read(path, CALLER, post(routes::upload::post)) };
+    let upload = |path, access, methods| Route { time: Time::Upload, ..bytes(path, access, methods) };
+    let new_file = || post(routes::upload::post).options(routes::preflight::new_file);
+    let new_version = || post(routes::upload::post_version).options(routes::preflight::new_version);
     let mut table = vec![
         // Box.
-        upload("/2.0/files/content"),
-        upload("/api/2.0/files/content"),
-        read("/2.0/files/{file}", ROUTE, get(routes::file::get)),
+        upload("/2.0/files/content", CALLER, new_file()),
+        upload("/api/2.0/files/content", CALLER, new_file()),
+        upload("/2.0/files/{file}/content", FILE, new_version().get(routes::download::get)),
+        upload("/api/2.0/files/{file}/content", FILE, new_version().get(routes::download::get)),
+        read(
+            "/2.0/files/{file}",
+            FILE,
+            get(routes::file::get).put(routes::file::put).delete(routes::file::delete).post(routes::trash::restore),
+        ),
+        read("/2.0/files/{file}/trash", FILE, get(routes::trash::get).delete(routes::trash::delete)),
+        bytes("/2.0/files/{file}/thumbnail.png", FILE, get(routes::thumbnail::png)),
+        bytes("/2.0/files/{file}/thumbnail.jpg", FILE, get(routes::thumbnail::jpg)),
+        read("/2.0/files/{file}/versions", FILE, get(routes::versions::list)),
+        read("/2.0/files/{file}/versions/current", FILE, post(routes::versions::promote)),
+        read(
+            "/2.0/files/{file}/versions/{version}",
+            FILE,
+            get(routes::versions::get).put(routes::versions::put).delete(routes::versions::delete),
+        ),
+        read("/2.0/folders/{folder}", CALLER, get(routes::folder::get)),
+        read("/2.0/folders/{folder}/items", CALLER, get(routes::folder::items)),
+        read("/2.0/users/{user}", CALLER, get(routes::user::get)),
         read(REPRESENTATION, ROUTE, get(routes::representation::get)),
         bytes(CONTENT, ROUTE, get(routes::content::get)),
         bytes(CONTENT_EMPTY_ASSET_PATH, ROUTE, get(routes::content::get)),
         bytes(CONTENT_ASSET_PATH, ROUTE, get(routes::content::get)),
         read("/assets/placeholders/{name}", Public, get(routes::placeholder::get)),
+        // The URL is the right.
+        read("/media/{file}/{version}/{what}", Public, get(routes::media::get)),
         // Our own.
         read("/v1/files", CALLER, get(routes::own_files::get)),
         read("/v1/files/{file}", FILE, get(routes::own_file::get)),
@@ -113,7 +152,9 @@ pub fn router(mut deps: Deps) -> Router {
     let ops = Arc::new(Ops::new(checks(&deps), deps.exposition.clone()));
     deps.queue = Arc::new(PromptQueue::new(deps.queue));
     deps.blobs = Arc::new(SmallBlobs::new(deps.blobs));
-    let app = Arc::new(App { deps, pace: pace::Pace::default() });
+    let requests = rate::Limiter::new(deps.config.requests_per_minute);
+    let uploads = rate::Limiter::new(deps.config.uploads_per_minute);
+    let app = Arc::new(App { deps, pace: pace::Pace::default(), requests, uploads });
     let mut router = Router::new();
     for route in table(&ops) {
         let Route { access, time, takes_query_token, .. } = route;
@@ -121,7 +162,8 @@ pub fn router(mut deps: Deps) -> Router {
         let methods = route.methods.fallback(method_not_allowed).layer(from_fn_with_state(guard, guard::guard));
         router = router.route(route.path, methods);
     }
-    router.fallback(not_found).layer(from_fn(observe::observe)).with_state(app)
+    let cors = from_fn_with_state(Arc::clone(&app), cors::cors);
+    router.fallback(not_found).layer(cors).layer(from_fn(observe::observe)).with_state(app)
 }
 
 fn checks(deps: &Deps) -> Vec<Check> {

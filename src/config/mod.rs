@@ -120,6 +120,11 @@ impl Config {
         PresetTable::new(self.presets.clone()).unwrap_or_else(|_| PresetTable::built_in())
     }
 
+    /// What URLs are signed with: all processes of the API have the same token anyway.
+    pub fn signing_secret(&self) -> &str {
+        if self.api.signing_secret.is_empty() { &self.auth.token } else { &self.api.signing_secret }
+    }
+
     /// The buckets that events may name.
     pub fn allowed_buckets(&self) -> AllowedBuckets {
         AllowedBuckets::new(self.sources.iter().map(|source| source.allowed(&self.blobs)))

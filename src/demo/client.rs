@@ -89,7 +89,9 @@ impl Client {
         struct Entry {
             id: String,
         }
-        let attributes = serde_json::json!({ "name": upload.acceptable_name(), "parent": { "id": "0" } });
+        // A folder of its own: two files of one name, or the same file in a second run, are no conflict here.
+        let folder = format!("demo-{:016x}", rand::random::<u64>());
+        let attributes = serde_json::json!({ "name": upload.acceptable_name(), "parent": { "id": folder } });
         let form = Form::new()
             .text("attributes", attributes.to_string())
             .part("file", Part::bytes(upload.read(bytes_max)?).file_name(upload.acceptable_name()));

@@ -10,6 +10,7 @@ mod harness;
 
 mod command_line;
 mod compose;
+mod contract_box;
 mod demo;
 mod hostile;
 mod notifications;

@@ -28,7 +28,7 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let (mut parts, body) = request.into_parts();
     let time_max = guard.time_max();
     let admitted = match tokio::time::timeout(time_max, admit(&guard, &mut parts)).await {
-        Ok(admitted) => admitted,
+        Ok(admitted) => admitted.and_then(|caller| guard.count(&parts.method, &parts.headers).map(|()| caller)),
         Err(_) => Err(guard.too_late()),
     };
     match admitted {

@@ -38,7 +38,7 @@ impl Kind {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Inline => "inline",
             Self::Attachment => "attachment",
@@ -56,13 +56,26 @@ pub(crate) fn stem(source_name: &str) -> &str {
 
 /// The header's value for a file of this name without extension.
 pub(crate) fn value(kind: Kind, stem: &str, extension: &str) -> String {
-    let name = format!("{}.{extension}", harmless(stem));
+    written(kind, &format!("{}.{extension}", harmless(stem)))
+}
+
+/// The header's value for a file of this name.
+pub(crate) fn value_of_name(kind: Kind, name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && extension.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            value(kind, stem, extension)
+        }
+        _ => written(kind, &harmless(name)),
+    }
+}
+
+fn written(kind: Kind, name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ';
     let fallback: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     if fallback == name {
         return format!("{}; filename=\"{fallback}\"", kind.name());
     }
-    let extended = utf8_percent_encode(&name, &EXTENDED);
+    let extended = utf8_percent_encode(name, &EXTENDED);
     format!("{}; filename=\"{fallback}\"; filename*=UTF-8''{extended}", kind.name())
 }
 
@@ -106,6 +119,14 @@ mod tests {
             assert!(rest.is_empty() || rest.starts_with("; filename*=UTF-8''") && !rest.contains('"'), "{value:?}");
             assert!(http::HeaderValue::try_from(value).is_ok());
         }
+    }
+
+    #[test]
+    fn whole_names_keep_their_extension() {
+        assert_eq!(value_of_name(Kind::Attachment, "a.b.JPG"), "attachment; filename=\"a.b.JPG\"");
+        assert_eq!(value_of_name(Kind::Attachment, "README"), "attachment; filename=\"README\"");
+        assert_eq!(value_of_name(Kind::Attachment, "x.\r\ny"), "attachment; filename=\"x.y\"");
+        assert_eq!(value_of_name(Kind::Attachment, ""), "attachment; filename=\"file\"");
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! How bytes leave: which of them, whether the client has them already, and under which name they are kept.
+//! Delivering bytes: which page is meant, conditions and ranges, names, and URLs that carry their own right.
 
 pub(crate) mod asset_path;
 pub(crate) mod caching;
 pub(crate) mod conditional;
+pub(crate) mod delivery;
 pub(crate) mod disposition;
+pub(crate) mod kind;
 pub(crate) mod range;
+pub(crate) mod signature;
 pub(crate) mod small;

@@ -1,28 +1,21 @@
 //! `GET …/content/{+asset_path}`: the bytes of a representation, or how long to wait for them.
 
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt as _, stream};
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, LOCATION, RANGE, RETRY_AFTER,
-};
+use http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use shared::domain::access::Access;
 use shared::domain::representation::{Content, PageContent, State};
-use shared::ports::blob_store::{BlobError, BlobRead, PresignedHeaders};
+use shared::ports::blob_store::PresignedHeaders;
 
 use crate::App;
 use crate::asking::Found;
 use crate::auth::access::Caller;
 use crate::config::Delivery;
-use crate::content::range::{self, Wanted};
+use crate::content::delivery::{Offer, Verdict, value};
 use crate::content::{asset_path, caching, conditional, disposition};
 use crate::error::ApiError;
 use crate::extract::{Params, RepresentationPath};
@@ -30,13 +23,9 @@ use crate::links::content_digest;
 use crate::routes::placeholder;
 
 const DO_NOT_KEEP: HeaderValue = HeaderValue::from_static("no-store");
-/// Opened as a page of its own, content can do nothing.
-const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
-/// Time for the blob store to send the next bytes.
-const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the route reads of the query.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Query {
     /// The digest that the client's URL was made with.
     v: Option<String>,
@@ -54,17 +43,28 @@ pub(crate) async fn get(
 ) -> Result<Response, ApiError> {
     let found = app.find(&path, &caller).await?;
     let number = asset_path::page(found.preset, &path.asset_path)?;
+    send(&app, &found, number, query, (&method, &headers)).await
+}
+
+/// One page of a representation, or how long to wait for it.
+pub(crate) async fn send(
+    app: &App,
+    found: &Found<'_>,
+    number: u32,
+    query: Query,
+    (method, headers): (&Method, &HeaderMap),
+) -> Result<Response, ApiError> {
     let content = match found.state() {
         None | Some(State::Pending) => {
-            app.ask(&found).await?;
-            return Ok(not_yet(&app, &found).await);
+            app.ask(found).await?;
+            return Ok(not_yet(app, found).await);
         }
         Some(State::Error(failure)) => return Err(ApiError::RepresentationFailed(failure.clone())),
         Some(State::Viewable(content) | State::Success(content)) => content,
     };
     match content.page(number) {
-        Some(page) => Answer { app: &app, found: &found, content, page, query }.send(&method, &headers).await,
-        None if is_coming(&found, number) => Ok(not_yet(&app, &found).await),
+        Some(page) => Answer { app, found, content, page, query }.send(method, headers).await,
+        None if is_coming(found, number) => Ok(not_yet(app, found).await),
         None => Err(asset_path::out_of_range(&number.to_string(), Some(content.pages().len()))),
     }
 }
@@ -78,9 +78,8 @@ fn is_coming(found: &Found<'_>, number: u32) -> bool {
 /// 202 with a picture to show meanwhile, and when to come again, in plain seconds: contract sections 2.9 and 3.
 async fn not_yet(app: &App, found: &Found<'_>) -> Response {
     let seconds = app.pace.retry_after_seconds(app.deps.store.as_ref()).await;
-    let format = found.file.version.known_or_declared_format();
     let headers = [
-        (LOCATION, app.deps.links.placeholder(placeholder::name_for(format))),
+        (LOCATION, app.deps.links.placeholder(placeholder::name_for(&found.file.version))),
         (RETRY_AFTER, seconds.to_string()),
         (CACHE_CONTROL, "no-store".to_owned()),
     ];
@@ -98,27 +97,21 @@ struct Answer<'a> {
 
 impl Answer<'_> {
     async fn send(&self, method: &Method, headers: &HeaderMap) -> Result<Response, ApiError> {
-        let etag = conditional::etag(&self.page.sha256());
-        let disposition = self.disposition()?;
-        let mut response = if conditional::is_fresh(headers, &etag) {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else if let Some(url) = self.signed_url(method, disposition.as_ref()).await? {
+        let offer = Offer {
+            etag: conditional::etag(&self.page.sha256()),
+            length_bytes: Some(self.page.length_bytes),
+            media_type: self.found.preset.format.media_type().to_owned(),
+            cache_control: self.cache_control(),
+            disposition: self.disposition()?,
+        };
+        // A store's signature is for a whole GET, and it does not know our tags.
+        if matches!(offer.judge(method, headers)?, Verdict::Send(_))
+            && let Some(url) = self.signed_url(method, offer.disposition.as_ref()).await?
+        {
             // The URL dies soon, so nobody may keep the way to it.
             return Ok((StatusCode::FOUND, [(LOCATION, url)], [(CACHE_CONTROL, DO_NOT_KEEP)]).into_response());
-        } else {
-            let range =
-                headers.get(RANGE).filter(|_| method == Method::GET && conditional::range_holds(headers, &etag));
-            let range = range::wanted(range.and_then(|value| value.to_str().ok()), self.page.length_bytes);
-            self.bytes(method, range).await?
-        };
-        let to_all = response.headers_mut();
-        to_all.insert(ETAG, value(etag)?);
-        to_all.insert(CACHE_CONTROL, self.cache_control());
-        to_all.insert(CONTENT_SECURITY_POLICY, SANDBOX);
-        if let Some(disposition) = disposition {
-            to_all.insert(CONTENT_DISPOSITION, disposition);
         }
-        Ok(response)
+        offer.deliver(method, headers, |range| self.app.deps.blobs.get(&self.page.blob, range)).await
     }
 
     fn is_public(&self) -> bool {
@@ -158,52 +151,4 @@ impl Answer<'_> {
         };
         Ok(self.app.deps.blobs.presign(&self.page.blob, config.signed_url_lifetime(), &headers).await?)
     }
-
-    async fn bytes(&self, method: &Method, range: Wanted) -> Result<Response, ApiError> {
-        let length_bytes = self.page.length_bytes;
-        let (status, range) = match range {
-            Wanted::Unsatisfiable => return Err(ApiError::RangeNotSatisfiable { length_bytes }),
-            Wanted::Whole => (StatusCode::OK, None),
-            Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, Some(range)),
-        };
-        let body = if method == Method::HEAD { Body::empty() } else { self.body(range.clone()).await? };
-        let mut response = (status, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.found.preset.format.media_type()));
-        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        let sent = range.as_ref().map_or(length_bytes, |range| range.end - range.start);
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(sent));
-        if let Some(Range { start, end }) = range {
-            headers.insert(CONTENT_RANGE, value(format!("bytes {start}-{}/{length_bytes}", end - 1))?);
-        }
-        Ok(response)
-    }
-
-    async fn body(&self, range: Option<Range<u64>>) -> Result<Body, ApiError> {
-        Ok(bounded(self.app.deps.blobs.get(&self.page.blob, range).await?))
-    }
-}
-
-/// The bytes as they come from the store, each chunk within its time; a late one breaks the connection, so that the
-/// client notices.
-fn bounded(read: BlobRead) -> Body {
-    Body::from_stream(stream::unfold(Some(read.stream), |stream| async {
-        let mut stream = stream?;
-        match tokio::time::timeout(CHUNK_TIMEOUT, stream.next()).await {
-            Ok(None) => None,
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(stream))),
-            Ok(Some(Err(error))) => {
-                tracing::warn!(error = %error, "content broke off while it was sent: {error}");
-                Some((Err(error), None))
-            }
-            Err(late) => {
-                tracing::warn!("the blob store sent nothing for {} s; content breaks off", CHUNK_TIMEOUT.as_secs());
-                Some((Err(BlobError::Away(late.into())), None))
-            }
-        }
-    }))
-}
-
-fn value(text: String) -> Result<HeaderValue, ApiError> {
-    HeaderValue::try_from(text).map_err(|error| ApiError::Internal(error.into()))
 }

@@ -3,23 +3,32 @@
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use shared::domain::format::SourceFormat;
+use shared::domain::file::FileVersion;
 
+use crate::content::kind;
 use crate::error::ApiError;
 use crate::extract::Segment;
 
 /// The same for everybody, and small: a day.
 const CACHE: &str = "public, max-age=86400";
 
-/// Every stand-in by name.
-const PLACEHOLDERS: [(&str, &[u8]); 2] = [
+/// Every stand-in by the kind of file.
+const PLACEHOLDERS: [(&str, &[u8]); 10] = [
     ("image", include_bytes!("../../assets/placeholder-image.png")),
+    ("pdf", include_bytes!("../../assets/placeholder-pdf.png")),
+    ("spreadsheet", include_bytes!("../../assets/placeholder-spreadsheet.png")),
+    ("presentation", include_bytes!("../../assets/placeholder-presentation.png")),
+    ("document", include_bytes!("../../assets/placeholder-document.png")),
+    ("audio", include_bytes!("../../assets/placeholder-audio.png")),
+    ("video", include_bytes!("../../assets/placeholder-video.png")),
+    ("archive", include_bytes!("../../assets/placeholder-archive.png")),
+    ("text", include_bytes!("../../assets/placeholder-text.png")),
     ("file", include_bytes!("../../assets/placeholder-file.png")),
 ];
 
-/// The stand-in for sources of this format.
-pub(crate) fn name_for(format: Option<SourceFormat>) -> &'static str {
-    if format.is_some() { "image" } else { "file" }
+/// The stand-in for this version.
+pub(crate) fn name_for(version: &FileVersion) -> &'static str {
+    kind::of(version)
 }
 
 pub(crate) async fn get(Segment(file_name): Segment) -> Result<Response, ApiError> {
@@ -27,4 +36,17 @@ pub(crate) async fn get(Segment(file_name): Segment) -> Result<Response, ApiErro
     let found = PLACEHOLDERS.iter().find(|(present, _)| *present == name);
     let (_, bytes) = found.ok_or(ApiError::NotFound)?;
     Ok(([(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, CACHE)], *bytes).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_stand_in() {
+        for kind in kind::all() {
+            let found = PLACEHOLDERS.iter().find(|(name, _)| *name == kind);
+            assert!(found.is_some_and(|(_, bytes)| bytes.starts_with(b"\x89PNG")), "{kind}");
+        }
+    }
 }

@@ -1,37 +1,32 @@
-//! `POST /2.0/files/content`: a new file, stored and registered before it is answered.
+//! `POST /2.0/files/content` and `POST /2.0/files/{id}/content`: a new file, or a new version of one, stored and
+//! registered before it is answered.
 
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::LOCATION;
+use http::header::{CONTENT_LENGTH, IF_MATCH, LOCATION, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
-use shared::domain::blob_key::BlobKey;
-use shared::domain::file::{ByteFacts, NewFileVersion, VersionIdentity, VersionOrder};
-use shared::domain::format::SourceFormat;
+use shared::domain::file::{Condition, File};
 use shared::domain::ids::FileId;
-use shared::domain::lane::Lane;
-use shared::domain::plan;
-use shared::domain::source::{DeclaredFacts, SourceLocation};
-use shared::ports::blob_store::BlobBody;
-use shared::register::register;
 
 use crate::App;
 use crate::auth::access::Caller;
+use crate::content::conditional::names_revision;
 use crate::error::ApiError;
-use crate::extract::Params;
-use crate::upload::{Received, check_length, linger, linger_unread, receive};
+use crate::extract::{BoxFileId, Params};
+use crate::upload::{Received, Target, check_length, linger, linger_unread, name, receive};
 use crate::wire::box_file::{self, Fields, View};
 
 /// Carries the SHA-1 of the bytes in hex, whatever its name says: contract 0.5.
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
-/// What a blob is stored as when the client did not say.
-const UNKNOWN_TYPE: &str = "application/octet-stream";
 
-/// What the route reads of the query.
+/// What the routes read of the query.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Query {
     fields: Option<String>,
@@ -44,7 +39,67 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let mut body = body.into_data_stream();
+    let received = arrived(&app, &parts, body.into_data_stream()).await?;
+    let Received { name, filename, parent, access, content_type, spooled } = received;
+    let name = name.unwrap_or(filename);
+    name::check(&name)?;
+    let (tenant, folder) = (caller.tenant(&app.deps.config.tenant), parent.clone());
+    let access = caller.new_access(access, app.deps.config.default_access().as_ref());
+    let target = Target::new_file(tenant, name.clone(), parent, access, Condition::NewName);
+    let registration = match app.take_in(target, &spooled, content_type).await {
+        Err(ApiError::NameInUse(_)) => return Err(app.name_in_use(&caller, folder.as_deref(), &name).await),
+        registration => registration?,
+    };
+    answer(&app, StatusCode::CREATED, registration.file_id, query.fields.as_deref()).await
+}
+
+pub(crate) async fn post_version(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    BoxFileId(id): BoxFileId,
+    Params(query): Params<Query>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let body = body.into_data_stream();
+    // The file is looked at first: whoever sends a long upload to the wrong place hears of it early.
+    let (file, revision) = match expected(&app, id, &parts.headers).await {
+        Ok(found) => found,
+        Err(error) => {
+            linger_unread(&parts.headers, body);
+            return Err(error);
+        }
+    };
+    let received = arrived(&app, &parts, body).await?;
+    let target = Target::next_version(&file, received.name.clone(), revision);
+    match app.take_in(target, &received.spooled, received.content_type).await {
+        Err(ApiError::NameInUse(_)) => {
+            let name = received.name.as_deref().unwrap_or(&file.name);
+            Err(app.name_in_use(&caller, file.parent.as_deref(), name).await)
+        }
+        registration => answer(&app, StatusCode::OK, registration?.file_id, query.fields.as_deref()).await,
+    }
+}
+
+/// The file, and the revision that it has to show still when the version is registered, if the client named one.
+async fn expected(app: &App, id: FileId, headers: &HeaderMap) -> Result<(File, Option<u32>), ApiError> {
+    let file = app.file(id).await?.file;
+    match names_revision(headers, &IF_MATCH, file.revision) {
+        None => Ok((file, None)),
+        Some(true) => {
+            let revision = Some(file.revision);
+            Ok((file, revision))
+        }
+        Some(false) => Err(ApiError::PreconditionFailed),
+    }
+}
+
+/// The whole form, with its digest checked. What is refused in the middle is read on for a while, within bounds, so that
+/// the client sees the answer.
+async fn arrived(app: &App, parts: &Parts, mut body: BodyDataStream) -> Result<Received, ApiError> {
+    if !parts.headers.contains_key(CONTENT_LENGTH) && !parts.headers.contains_key(TRANSFER_ENCODING) {
+        return Err(ApiError::LengthRequired);
+    }
     if let Err(too_large) = check_length(&parts.headers, &app.deps.config) {
         linger_unread(&parts.headers, body);
         return Err(too_large);
@@ -57,7 +112,7 @@ pub(crate) async fn post(
         }
     };
     check_digest(&parts.headers, &received.spooled.sha1)?;
-    answer(&app, store(&app, &caller, received).await?, query.fields.as_deref()).await
+    Ok(received)
 }
 
 fn check_digest(headers: &HeaderMap, sha1: &str) -> Result<(), ApiError> {
@@ -69,59 +124,9 @@ fn check_digest(headers: &HeaderMap, sha1: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Blob first, row after: what has a row can be read.
-async fn store(app: &App, caller: &Caller, received: Received) -> Result<FileId, ApiError> {
-    let deps = &app.deps;
-    let spooled = &received.spooled;
-    let key = BlobKey::Source { tenant: caller.tenant(&deps.config.tenant).clone(), digest: spooled.sha256 };
-    let body = BlobBody::File { path: spooled.path(), length_bytes: spooled.length_bytes };
-    deps.blobs.put(&key, body, received.content_type.as_deref().unwrap_or(UNKNOWN_TYPE)).await?;
-    let new = new_file_version(app, caller, key, &received);
-    let registered = register(deps.store.as_ref(), deps.queue.as_ref(), &new).await?;
-    let (file, version) = (registered.registration.file_id, registered.registration.version_id);
-    tracing::debug!(
-        file.id = %file, file_version.id = %version, length_bytes = spooled.length_bytes,
-        "file {file} was uploaded"
-    );
-    if let Some(error) = registered.wake_failure {
-        tracing::warn!(
-            file_version.id = %version, error = %error,
-            "no wake for file version {version}, the sweeper will find it: {error}"
-        );
-    }
-    Ok(file)
-}
-
-fn new_file_version(app: &App, caller: &Caller, key: BlobKey, received: &Received) -> NewFileVersion {
-    let Received { name, parent, access, content_type, spooled } = received;
-    let format = SourceFormat::declared(name, content_type.as_deref());
-    NewFileVersion {
-        tenant: caller.tenant(&app.deps.config.tenant).clone(),
-        // Every upload through this route is a file of its own.
-        file_identity: format!("upload:{:032x}", rand::random::<u128>()),
-        version_identity: VersionIdentity::Named(format!("sha256:{}", spooled.sha256)),
-        order: VersionOrder::default(),
-        name: name.clone(),
-        parent: parent.clone(),
-        access: caller.new_access(access.clone(), app.deps.config.default_access().as_ref()),
-        source: SourceLocation::Uploaded(key),
-        declared: DeclaredFacts {
-            size: Some(spooled.length_bytes),
-            content_type: content_type.clone(),
-            etag: None,
-            sha256: None,
-        },
-        sha1: Some(spooled.sha1.clone()),
-        bytes: Some(ByteFacts { length_bytes: spooled.length_bytes, sha256: spooled.sha256 }),
-        lane: Lane::Normal,
-        wanted: plan::eager(&app.deps.presets, format),
-    }
-}
-
-async fn answer(app: &App, file: FileId, fields: Option<&str>) -> Result<Response, ApiError> {
-    let state = app.deps.store.file(file).await?.ok_or(ApiError::NotFound)?;
-    let view = View { state: &state, presets: &app.deps.presets, hints: None, links: &app.deps.links };
-    let entry = box_file::file(&view, &Fields::parse(fields));
+async fn answer(app: &App, status: StatusCode, file: FileId, fields: Option<&str>) -> Result<Response, ApiError> {
+    let state = app.file(file).await?;
+    let entry = box_file::file(&View::new(app, &state, None), &Fields::parse(fields));
     let body = Json(json!({ "total_count": 1, "entries": [entry] }));
-    Ok((StatusCode::CREATED, [(LOCATION, app.deps.links.file(file))], body).into_response())
+    Ok((status, [(LOCATION, app.deps.links.file(file))], body).into_response())
 }

@@ -22,11 +22,23 @@ const ROUTES: &[(&str, &str)] = &[
     ("/2.0/files/content", "caller"),
     ("/api/2.0/files/content", "caller"),
     ("/2.0/files/{file}", "file"),
+    ("/2.0/files/{file}/content", "file"),
+    ("/api/2.0/files/{file}/content", "file"),
+    ("/2.0/files/{file}/trash", "file"),
+    ("/2.0/files/{file}/thumbnail.png", "file"),
+    ("/2.0/files/{file}/thumbnail.jpg", "file"),
+    ("/2.0/files/{file}/versions", "file"),
+    ("/2.0/files/{file}/versions/current", "file"),
+    ("/2.0/files/{file}/versions/{version}", "file"),
+    ("/2.0/folders/{folder}", "caller"),
+    ("/2.0/folders/{folder}/items", "caller"),
+    ("/2.0/users/{user}", "caller"),
     ("/2.0/internal_files/{file}/versions/{version}/representations/{name}", "file"),
     ("/2.0/internal_files/{file}/versions/{version}/representations/{name}/content", "file"),
     ("/2.0/internal_files/{file}/versions/{version}/representations/{name}/content/", "file"),
     ("/2.0/internal_files/{file}/versions/{version}/representations/{name}/content/{*asset_path}", "file"),
     ("/assets/placeholders/{name}", "public"),
+    ("/media/{file}/{version}/{what}", "public"),
     ("/v1/files", "caller"),
     ("/v1/files/{file}", "file"),
     ("/v1/files/{file}/access", "operator"),
@@ -93,7 +105,9 @@ async fn ask(api: &TestApi, method: &str, path: &str, token: Option<&str>) -> Re
 }
 
 async fn upload_as(api: &TestApi, token: &str, access: Option<Value>) -> Uploaded {
-    let mut attributes = json!({ "name": "a.jpg", "parent": { "id": "0" } });
+    // Names belong to one file of a folder.
+    let name = format!("{:016x}.jpg", rand::random::<u64>());
+    let mut attributes = json!({ "name": name, "parent": { "id": "0" } });
     if let Some(access) = access {
         attributes["access"] = access;
     }
@@ -111,6 +125,7 @@ async fn upload_as(api: &TestApi, token: &str, access: Option<Value>) -> Uploade
 fn concrete(path: &str, file: &str, version: &str) -> String {
     let path = path.replace("{file}", file).replace("{id}", file).replace("{version}", version);
     let path = path.replace("{name}", "jpg_320x320").replace("{*asset_path}", "");
+    let path = path.replace("{folder}", "0").replace("{user}", "me").replace("{what}", "source");
     assert!(!path.contains('{'), "say what stands for the parameters of {path}");
     path
 }

@@ -21,7 +21,7 @@ use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::PresetTable;
 use shared::domain::representation::{Content, Outcome, PageContent};
 use shared::domain::source::{AllowedBucket, AllowedBuckets};
-use shared::ports::blob_store::{BlobBody, BlobStore};
+use shared::ports::blob_store::{BlobBody, BlobStore, SourceStore};
 use shared::ports::key_source::KeySource;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, Wake, WorkQueue};
@@ -33,7 +33,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::auth::{Auth, Mode};
 use crate::serve::serve_at_most;
-use crate::{Config, Deps, Links, router};
+use crate::{Config, Deps, Links, Signer, router};
 
 /// How long anything may take here before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -100,7 +100,7 @@ impl TestApi {
         let spool = directory.path().join("spool");
         std::fs::create_dir(&spool).unwrap();
         let store = database(&directory).await;
-        let blobs = blobs(&directory);
+        let (blobs, sources) = blobs(&directory);
         let queue = queue().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -112,6 +112,7 @@ impl TestApi {
         };
         let router = router(Deps {
             store: Arc::new(store.clone()),
+            files: Arc::new(store.clone()),
             parking: Arc::new(store.clone()),
             blobs: (setup.blobs)(Arc::clone(&blobs)),
             queue: (setup.queue)(Arc::clone(&queue)),
@@ -120,6 +121,8 @@ impl TestApi {
             buckets: Arc::new(AllowedBuckets::new([("photos".to_owned(), photos())])),
             links: Links::new(&config.public_url, address),
             config: Arc::new(config),
+            signer: Signer::new(""),
+            sources,
             auth: Auth::new(&auth, Arc::new(store.clone()), setup.keys),
             access: Arc::new(store.clone()),
             exposition: Some(Arc::new(|| "thumbline_build_info 1\n".to_owned())),
@@ -253,13 +256,16 @@ async fn queue() -> Arc<dyn WorkQueue> {
     adapters::queue::open(&serde_json::from_value(config).unwrap()).await.unwrap()
 }
 
-fn blobs(directory: &TempDir) -> Arc<dyn BlobStore> {
+fn blobs(directory: &TempDir) -> (Arc<dyn BlobStore>, Arc<dyn SourceStore>) {
     let config = json!({
         "url": format!("file:{}", directory.path().join("blobs").display()), "endpoint": "", "region": "",
         "path_style": true, "access_key_id": "", "secret_access_key": "", "session_token": "", "timeout_seconds": 10,
         "tries_max": 1,
     });
-    adapters::blob::open(&serde_json::from_value(config).unwrap()).unwrap()
+    let config = serde_json::from_value(config).unwrap();
+    let blobs = adapters::blob::open(&config).unwrap();
+    let sources = adapters::blob::open_sources(&[], &config, Arc::clone(&blobs)).unwrap();
+    (blobs, sources)
 }
 
 /// Two formats of each kind of answer.

@@ -2,12 +2,14 @@
 
 mod access;
 mod away;
+mod bad_input;
 mod console;
 mod content;
 mod files;
 pub(crate) mod harness;
 mod hostile;
 mod ledger;
+mod life;
 mod own;
 mod representations;
 mod surface;

@@ -106,7 +106,7 @@ async fn the_list_is_newest_first_and_every_file_is_on_one_page() {
 async fn presets_and_pipeline_are_told() {
     let api = TestApi::start().await;
     let presets = api.json("/v1/presets").await;
-    assert_eq!(presets["presets"].as_array().unwrap().len(), 8);
+    assert_eq!(presets["presets"].as_array().unwrap().len(), 12);
     assert_eq!(presets["presets"][0]["name"], "jpg_thumb_32x32");
     assert_eq!(presets["presets"][0]["fit"], "cover");
     api.upload("cat.jpg", b"meow").await;

@@ -4,28 +4,28 @@ use axum::body::BodyDataStream;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde::Deserialize;
-use serde_json::Value;
 use shared::domain::access::Access;
 
 use super::multipart::{Broken, Multipart};
 use super::name;
 use super::spool::{Spool, Spooled};
 use crate::error::ApiError;
+use crate::wire::box_file::FolderReference;
 
 /// Longest attributes, in bytes.
 const ATTRIBUTES_BYTES_MAX: usize = 64 * 1024;
 /// What a form may be longer than its file, in bytes: attributes, boundaries, headers of parts.
 const FORM_BYTES_MAX: u64 = 256 * 1024;
-/// Longest folder id, in bytes.
-const PARENT_BYTES_MAX: usize = 512;
 /// The part with the attributes.
 const ATTRIBUTES: &str = "attributes";
 
 /// An upload that has arrived completely.
 #[derive(Debug)]
 pub(crate) struct Received {
-    /// From the attributes, else the file name of the part; checked.
-    pub(crate) name: String,
+    /// From the attributes, checked.
+    pub(crate) name: Option<String>,
+    /// The file name of the part, as it came: clients send `unused`, `file` or nothing there (contract 0.4).
+    pub(crate) filename: String,
     /// The folder's id; `None` when the attributes name none.
     pub(crate) parent: Option<String>,
     /// Who may see it, when the attributes say so.
@@ -40,14 +40,9 @@ pub(crate) struct Received {
 #[derive(Debug, Default, Deserialize)]
 struct Attributes {
     name: Option<String>,
-    parent: Option<Parent>,
+    parent: Option<FolderReference>,
     /// Ours, beside Box's.
     access: Option<Access>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Parent {
-    id: Option<Value>,
 }
 
 struct FilePart {
@@ -99,22 +94,9 @@ pub(crate) async fn receive(
 }
 
 fn complete(attributes: Attributes, file: FilePart) -> Result<Received, ApiError> {
-    let parent = attributes.parent().map_err(str::to_owned).map_err(ApiError::BadRequest)?;
-    let name = attributes.name.unwrap_or_else(|| file.filename.clone());
-    name::check(&name)?;
-    let FilePart { content_type, spooled, .. } = file;
-    Ok(Received { name, parent, access: attributes.access, content_type, spooled })
-}
-
-impl Attributes {
-    fn parent(&self) -> Result<Option<String>, &'static str> {
-        match self.parent.as_ref().and_then(|parent| parent.id.as_ref()) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(id)) if (1..=PARENT_BYTES_MAX).contains(&id.len()) => Ok(Some(id.clone())),
-            Some(Value::Number(id)) => Ok(Some(id.to_string())),
-            Some(_) => Err("parent.id of the attributes is not a folder id"),
-        }
-    }
+    let parent = attributes.parent.map(|parent| parent.id()).transpose()?.flatten();
+    let FilePart { filename, content_type, spooled } = file;
+    Ok(Received { name: attributes.name, filename, parent, access: attributes.access, content_type, spooled })
 }
 
 async fn read_attributes(form: &mut Multipart<'_, BodyDataStream>) -> Result<Attributes, ApiError> {

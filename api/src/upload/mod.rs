@@ -7,12 +7,14 @@ use futures_util::StreamExt as _;
 use http::HeaderMap;
 use http::header::EXPECT;
 
+mod arrival;
 mod form;
 mod multipart;
-mod name;
+pub(crate) mod name;
 mod part_headers;
 mod spool;
 
+pub(crate) use arrival::Target;
 pub(crate) use form::{Received, check_length, receive};
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::Multipart;

@@ -2,6 +2,7 @@
 
 pub(crate) mod box_entry;
 pub(crate) mod box_file;
+pub(crate) mod box_folder;
 pub(crate) mod own_file;
 pub(crate) mod parked;
 mod timestamp;
@@ -11,7 +12,8 @@ use shared::domain::preset::{Preset, PresetTable};
 
 /// The presets that this version has, or can have, in listing order.
 pub(crate) fn available<'a>(presets: &'a PresetTable, state: &FileState) -> Vec<&'a Preset> {
-    presets.iter().filter(|preset| is_available(preset, state)).collect()
+    let is_shown = |preset: &&Preset| preset.listed || state.representation(&preset.name).is_some();
+    presets.iter().filter(|preset| is_available(preset, state)).filter(is_shown).collect()
 }
 
 /// Whether this version has, or can have, this representation. The content decides once it was looked at; what was

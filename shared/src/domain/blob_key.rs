@@ -39,6 +39,16 @@ impl BlobKey {
     }
 }
 
+impl BlobKey {
+    /// What the bytes are; of a source the key does not know.
+    pub fn media_type(&self) -> &'static str {
+        match self {
+            Self::Source { .. } => "application/octet-stream",
+            Self::Representation { format, .. } => format.media_type(),
+        }
+    }
+}
+
 impl fmt::Display for BlobKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

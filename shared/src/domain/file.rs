@@ -1,5 +1,7 @@
 //! Files and their versions: the customer's thing over time, and one immutable set of uploaded bytes.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::access::Access;
@@ -14,6 +16,9 @@ use super::source::{DeclaredFacts, SourceLocation};
 
 /// A moment of the database's clock, in milliseconds since 1970-01-01T00:00:00Z.
 pub type UnixMillis = i64;
+
+/// The media type of bytes that nobody knows.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// What a source shows, learned in the render child from its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,14 +58,18 @@ pub struct File {
     pub parent: Option<String>,
     /// Who may see it; `None`: operators only.
     pub access: Option<Access>,
-    /// How many versions came before the current one; Box's `etag` and `sequence_id`.
+    /// How many versions came before the current one.
     pub generation: u32,
+    /// How often what clients see of the file has changed; Box's `etag` and `sequence_id`.
+    pub revision: u32,
     /// The version that the file shows now.
     pub current_version: FileVersionId,
     /// When it was registered.
     pub created_at: UnixMillis,
-    /// When its current version was registered.
+    /// When its current version was registered, or its name or parent was changed.
     pub modified_at: UnixMillis,
+    /// Since when it is in the trash, where nobody sees it and nothing is rendered for it.
+    pub trashed_at: Option<UnixMillis>,
 }
 
 /// One immutable set of uploaded bytes.
@@ -86,9 +95,19 @@ pub struct FileVersion {
     pub picture: Option<PictureFacts>,
     /// When it was registered.
     pub created_at: UnixMillis,
+    /// Since when it is in the trash without its file.
+    pub trashed_at: Option<UnixMillis>,
 }
 
 impl FileVersion {
+    /// What the bytes are: by content, else as the producer declared, else by the name.
+    pub fn media_type(&self) -> &str {
+        let found = self.picture.map(|picture| picture.format.media_type());
+        let declared = || self.declared.content_type.as_deref().filter(|declared| *declared != UNKNOWN_TYPE);
+        let named = || SourceFormat::declared(&self.name, None).map(SourceFormat::media_type);
+        found.or_else(declared).or_else(named).unwrap_or(UNKNOWN_TYPE)
+    }
+
     /// The format found by content, else the one that the name or the declared type suggests.
     pub fn known_or_declared_format(&self) -> Option<SourceFormat> {
         self.picture
@@ -126,6 +145,28 @@ impl VersionOrder {
         match (self.occurred_at, earlier.occurred_at) {
             (Some(new), Some(old)) => new >= old,
             _ => true,
+        }
+    }
+
+    /// Whether a version of this order comes after a removal of `removal`'s, whatever the order of arrival. An equal
+    /// one does not: it is the version that was removed, announced once more.
+    pub fn outlives(&self, removal: &Self) -> bool {
+        matches!(self.compare(removal), None | Some(Ordering::Greater))
+    }
+
+    /// Which of two comes first, when they can be compared at all.
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (&self.sequence, &other.sequence) {
+            (Some(one), Some(two)) if one != two => return Some(one.cmp(two)),
+            _ => {}
+        }
+        match (self.occurred_at, other.occurred_at) {
+            (Some(one), Some(two)) => Some(one.cmp(&two)),
+            _ => self
+                .sequence
+                .as_ref()
+                .filter(|sequence| other.sequence.as_ref() == Some(sequence))
+                .map(|_| Ordering::Equal),
         }
     }
 }
@@ -200,6 +241,28 @@ pub struct NewFileVersion {
     pub lane: Lane,
     /// The rows to make `pending`.
     pub wanted: Vec<Wanted>,
+    /// What has to hold; else nothing is registered.
+    pub condition: Condition,
+}
+
+/// What has to hold for a file version to be registered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing: what an event announces has happened already.
+    #[default]
+    Always,
+    /// The file is new, and no other file of its parent has its name in any letter case.
+    NewName,
+    /// The file is there and not in the trash; with a revision, it shows that very one.
+    Existing {
+        /// What the client has seen.
+        revision: Option<u32>,
+    },
+}
+
+/// A name as names are compared: in lower case.
+pub fn folded_name(name: &str) -> String {
+    name.to_lowercase()
 }
 
 /// A file with one of its versions and that version's rows: all that any answer is made from.
@@ -234,6 +297,17 @@ mod tests {
         assert!(!order(Some("9"), Some(2)).supersedes(&order(Some("10"), Some(1))));
         assert!(!order(None, Some(1)).supersedes(&order(Some("1"), Some(2))));
         assert!(order(None, None).supersedes(&order(Some("1"), Some(2))));
+    }
+
+    #[test]
+    fn only_what_is_newer_outlives_a_removal() {
+        let removal = order(Some("10"), Some(10));
+        assert!(order(Some("11"), Some(1)).outlives(&removal));
+        assert!(!order(Some("9"), Some(20)).outlives(&removal));
+        assert!(!order(Some("10"), Some(10)).outlives(&removal), "the removed version once more");
+        assert!(!order(None, Some(9)).outlives(&removal) && order(None, Some(11)).outlives(&removal));
+        assert!(order(None, None).outlives(&removal), "what cannot be compared is as old as its arrival");
+        assert!(!order(Some("10"), None).outlives(&order(Some("10"), None)));
     }
 
     #[test]

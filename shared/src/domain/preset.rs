@@ -147,6 +147,9 @@ pub struct Preset {
     /// For which source formats it exists; empty: for all.
     #[serde(default)]
     pub sources: BTreeSet<SourceFormat>,
+    /// Whether lists of what a file has show it before anybody has asked for it.
+    #[serde(default = "defaults::listed")]
+    pub listed: bool,
 }
 
 mod defaults {
@@ -164,6 +167,9 @@ mod defaults {
     }
     pub(super) fn subsampling() -> Subsampling {
         Subsampling::Quarter
+    }
+    pub(super) fn listed() -> bool {
+        true
     }
     pub(super) fn matte() -> Matte {
         Matte([255, 255, 255])
@@ -280,6 +286,9 @@ impl PresetTable {
 
 /// Box's image representations (contract sections 2.2 and 2.6), in the order in which Box lists them.
 fn built_in() -> Vec<Preset> {
+    use Fit::{Contain, Cover};
+    use OutputFormat::{Jpg, Png};
+    use Trigger::{Eager, Lazy};
     let preset = |name: &str, format, side, fit, trigger, paged| Preset {
         name: PresetName(name.to_owned()),
         format,
@@ -293,10 +302,9 @@ fn built_in() -> Vec<Preset> {
         progressive: false,
         matte: defaults::matte(),
         sources: BTreeSet::new(),
+        listed: true,
     };
-    use Fit::{Contain, Cover};
-    use OutputFormat::{Jpg, Png};
-    use Trigger::{Eager, Lazy};
+    let thumbnail = |name: &str, side| Preset { listed: false, ..preset(name, Png, side, Contain, Lazy, false) };
     vec![
         preset("jpg_thumb_32x32", Jpg, 32, Cover, Eager, false),
         preset("jpg_thumb_94x94", Jpg, 94, Cover, Eager, false),
@@ -310,6 +318,11 @@ fn built_in() -> Vec<Preset> {
             sources: BTreeSet::from([SourceFormat::Jpeg]),
             ..preset("jpg_paged_2048x2048", Jpg, 2048, Contain, Lazy, true)
         },
+        // What Box's older thumbnail endpoint has besides the sizes above: contract section 3.
+        thumbnail("thumbnail_png_32", 32),
+        thumbnail("thumbnail_png_64", 64),
+        thumbnail("thumbnail_png_128", 128),
+        thumbnail("thumbnail_png_256", 256),
     ]
 }
 
@@ -323,7 +336,7 @@ mod tests {
         let names = |source| table.existing_for(source).map(|p| p.name.to_string()).collect::<Vec<_>>();
         assert!(names(Some(SourceFormat::Jpeg)).contains(&"jpg_paged_2048x2048".to_owned()));
         assert!(!names(Some(SourceFormat::Png)).contains(&"jpg_paged_2048x2048".to_owned()));
-        assert_eq!(names(None).len(), 8);
+        assert_eq!(names(None).len(), 12);
     }
 
     #[test]

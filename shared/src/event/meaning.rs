@@ -6,7 +6,7 @@ use super::fields::cut;
 use super::identity;
 use super::refusal::Refusal;
 use super::wire::{AccessEvent, DeletedEvent, Text, UploadEvent, Which};
-use crate::domain::file::{NewAccess, NewFileVersion, VersionIdentity, VersionOrder};
+use crate::domain::file::{Condition, NewAccess, NewFileVersion, VersionIdentity, VersionOrder};
 use crate::domain::file_change::{AccessChange, FileDeletion};
 use crate::domain::format::SourceFormat;
 use crate::domain::ids::Tenant;
@@ -67,6 +67,7 @@ fn new_file_version(event: UploadEvent, bucket: AllowedBucket, presets: &PresetT
         bytes: None,
         lane: event.lane.map_or(Lane::Normal, |lane| lane.0),
         wanted: plan::eager(presets, format),
+        condition: Condition::Always,
     }
 }
 

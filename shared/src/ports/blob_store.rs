@@ -51,6 +51,9 @@ pub trait SourceStore: Send + Sync + 'static {
     /// The source's bytes as they arrive.
     async fn open(&self, source: &SourceLocation) -> Result<BlobRead, BlobError>;
 
+    /// Some of the source's bytes; `range` must lie within it.
+    async fn open_part(&self, source: &SourceLocation, range: Range<u64>) -> Result<BlobRead, BlobError>;
+
     /// Objects of an allowed bucket whose keys begin with `prefix` and come after the key `after`, in the order of
     /// their keys; at most `limit`. Fewer than that: there are no more.
     async fn list(

@@ -10,7 +10,7 @@ use shared::domain::blob_key::BlobKey;
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::file::{
-    ByteFacts, FileState, NewAccess, NewFileVersion, VersionIdentity, VersionOrder, Wanted, normal_sequence,
+    ByteFacts, Condition, FileState, NewAccess, NewFileVersion, VersionIdentity, VersionOrder, Wanted, normal_sequence,
 };
 use shared::domain::format::OutputFormat;
 use shared::domain::ids::{ClaimToken, Sha256Digest};
@@ -53,6 +53,7 @@ pub(super) fn photo(key: &str) -> NewFileVersion {
         bytes: None,
         lane: Lane::Normal,
         wanted: wanted(&[SMALL, MEDIUM]),
+        condition: Condition::Always,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What stories are told with: processes, servers, clients, pictures.
 
 pub(crate) mod client;
+pub(crate) mod contract;
 pub(crate) mod pictures;
 pub(crate) mod process;
 pub(crate) mod servers;

@@ -52,6 +52,10 @@ impl<S: SourceStore> SourceStore for Counted<S> {
         self.0.open(source).await.map(counted_read).inspect_err(count)
     }
 
+    async fn open_part(&self, source: &SourceLocation, range: Range<u64>) -> Result<BlobRead, BlobError> {
+        self.0.open_part(source, range).await.map(counted_read).inspect_err(count)
+    }
+
     async fn list(
         &self,
         bucket: &str,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,19 +51,11 @@ impl Sources {
 #[async_trait]
 impl SourceStore for Sources {
     async fn open(&self, source: &SourceLocation) -> Result<BlobRead, BlobError> {
-        let (bucket, key) = match source {
-            SourceLocation::Uploaded(key) => return self.own.get(key, None).await,
-            SourceLocation::Bucket { bucket, key } => (bucket, key),
-        };
-        match self.buckets.get(bucket) {
-            None => Err(BlobError::UnknownBucket(bucket.clone())),
-            // The protocol has no object without a name: such a request would list the bucket.
-            Some(_) if key.is_empty() => Err(BlobError::NotFound(source.display())),
-            Some(SourceBucket::S3(bucket)) => bucket.get(key, None).await,
-            Some(SourceBucket::Directory(directory)) => {
-                open_below(directory, key).await.map_err(|error| fault(source, error))
-            }
-        }
+        self.read(source, None).await
+    }
+
+    async fn open_part(&self, source: &SourceLocation, range: Range<u64>) -> Result<BlobRead, BlobError> {
+        self.read(source, Some(range)).await
     }
 
     async fn list(
@@ -80,6 +73,24 @@ impl SourceStore for Sources {
                 let listing = move || list_below(&directory, &prefix, after.as_deref(), limit);
                 let listed = tokio::task::spawn_blocking(listing).await.map_err(io::Error::other);
                 listed.and_then(|listed| listed).map_err(|error| BlobError::Away(Box::new(error)))
+            }
+        }
+    }
+}
+
+impl Sources {
+    async fn read(&self, source: &SourceLocation, range: Option<Range<u64>>) -> Result<BlobRead, BlobError> {
+        let (bucket, key) = match source {
+            SourceLocation::Uploaded(key) => return self.own.get(key, range).await,
+            SourceLocation::Bucket { bucket, key } => (bucket, key),
+        };
+        match self.buckets.get(bucket) {
+            None => Err(BlobError::UnknownBucket(bucket.clone())),
+            // The protocol has no object without a name: such a request would list the bucket.
+            Some(_) if key.is_empty() => Err(BlobError::NotFound(source.display())),
+            Some(SourceBucket::S3(bucket)) => bucket.get(key, range).await,
+            Some(SourceBucket::Directory(directory)) => {
+                open_below(directory, key, range).await.map_err(|error| fault(source, error))
             }
         }
     }
@@ -144,7 +155,7 @@ fn walk(directory: &Path, above: &str, page: &Page<'_>, found: &mut Vec<SourceOb
 
 /// Opens a regular file below the directory. Keys come from outside: one that leads out of it, also by a symbolic
 /// link, is treated like one that is not there, so that nobody learns what else there is.
-async fn open_below(directory: &Path, key: &str) -> io::Result<BlobRead> {
+async fn open_below(directory: &Path, key: &str, range: Option<Range<u64>>) -> io::Result<BlobRead> {
     let (directory, below) = (directory.to_owned(), plain(key)?);
     let opening = move || {
         let root = directory.canonicalize()?;
@@ -156,7 +167,7 @@ async fn open_below(directory: &Path, key: &str) -> io::Result<BlobRead> {
         std::fs::File::open(path)
     };
     let file = tokio::task::spawn_blocking(opening).await.map_err(io::Error::other)??;
-    local::read(tokio::fs::File::from_std(file), None).await
+    local::read(tokio::fs::File::from_std(file), range).await
 }
 
 /// The key as a path that can only lead downwards.

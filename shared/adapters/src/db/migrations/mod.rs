@@ -12,6 +12,7 @@ use super::error::{SchemaMismatch, store_error};
 mod m20261121_000001_create_tables;
 mod m20261122_000002_create_ledger;
 mod m20261122_000003_create_parked;
+mod m20261122_000004_file_life;
 mod m20261122_000005_add_placeholders;
 mod m20261122_000006_credentials;
 mod m20261122_000013_create_scan;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_create_tables::Migration),
             Box::new(m20261122_000002_create_ledger::Migration),
             Box::new(m20261122_000003_create_parked::Migration),
+            Box::new(m20261122_000004_file_life::Migration),
             Box::new(m20261122_000005_add_placeholders::Migration),
             Box::new(m20261122_000006_credentials::Migration),
             Box::new(m20261122_000013_create_scan::Migration),
