@@ -1,6 +1,9 @@
 //! Finding a representation, and starting it when somebody asks for it.
 
+use std::borrow::Cow;
+
 use shared::domain::file::FileState;
+use shared::domain::fit_preset;
 use shared::domain::lane::Lane;
 use shared::domain::plan;
 use shared::domain::preset::Preset;
@@ -17,7 +20,7 @@ pub(crate) struct Found<'a> {
     /// The file with the version that was named.
     pub(crate) file: FileState,
     /// What it is made by.
-    pub(crate) preset: &'a Preset,
+    pub(crate) preset: Cow<'a, Preset>,
 }
 
 impl Found<'_> {
@@ -30,9 +33,11 @@ impl Found<'_> {
 impl App {
     /// The representation of this path.
     pub(crate) async fn find(&self, path: &RepresentationPath) -> Result<Found<'_>, ApiError> {
-        let preset = self.deps.presets.get(&path.name).ok_or(ApiError::NotFound)?;
+        let preset = self.deps.presets.resolve(&path.name).ok_or(ApiError::NotFound)?;
         let file = self.deps.store.version(path.file, path.version).await?.ok_or(ApiError::NotFound)?;
-        if !wire::is_available(preset, &file) {
+        // Those made up as they are asked for are started elsewhere, where their number is bounded.
+        let is_there = file.representation(&preset.name).is_some();
+        if !is_there && (fit_preset::is_name(&preset.name) || !wire::is_available(&preset, &file)) {
             return Err(ApiError::NotFound);
         }
         Ok(Found { file, preset })
@@ -42,7 +47,7 @@ impl App {
     /// the row still stands, and the sweeper finds it.
     pub(crate) async fn ask(&self, found: &Found<'_>) -> Result<(), ApiError> {
         let version = found.file.version.id;
-        let asked = self.deps.store.ask(version, &[plan::wanted(found.preset)], Lane::Interactive).await?;
+        let asked = self.deps.store.ask(version, &[plan::wanted(&found.preset)], Lane::Interactive).await?;
         if !asked.needs_wake() {
             return Ok(());
         }

@@ -7,11 +7,12 @@ use sha2::{Digest as _, Sha256};
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::file::{ByteFacts, FileVersion};
 use shared::domain::ids::Sha256Digest;
+use shared::domain::representation::PageContent;
 use shared::ports::blob_store::{BlobError, BlobRead};
 use tokio::time::timeout;
 
 use crate::child::{SealedSource, SourceWriter};
-use crate::dependency::chain;
+use crate::dependency::{Dependency, chain};
 use crate::metrics::Held;
 use crate::worker::Worker;
 
@@ -28,11 +29,12 @@ pub(crate) struct Fetched {
 /// Fetches the bytes and holds them against what the producer declared.
 pub(crate) async fn fetch(worker: &Worker, version: &FileVersion) -> Result<Fetched, Failure> {
     let bytes_max = worker.deps.limits.source_bytes_max;
-    let opened = answer_of_store(worker, worker.deps.sources.open(&version.source)).await?;
+    let store = &worker.dependencies.sources;
+    let opened = answer_of_store(store, worker.deps.sources.open(&version.source)).await?;
     if opened.length_bytes > bytes_max {
         return Err(too_many(opened.length_bytes, bytes_max));
     }
-    let fetched = receive(worker, opened, bytes_max).await?;
+    let fetched = receive(store, opened, bytes_max).await?;
     if fetched.bytes.length_bytes == 0 {
         return Err(Failure::new(FailureCode::ZeroBytes, "the source has no bytes"));
     }
@@ -45,14 +47,21 @@ pub(crate) async fn fetch(worker: &Worker, version: &FileVersion) -> Result<Fetc
     }
 }
 
-async fn receive(worker: &Worker, mut read: BlobRead, bytes_max: u64) -> Result<Fetched, Failure> {
+/// Fetches a representation of ours, to make smaller ones from it.
+pub(crate) async fn fetch_blob(worker: &Worker, page: &PageContent) -> Result<Fetched, Failure> {
+    let store = &worker.dependencies.blobs;
+    let opened = answer_of_store(store, worker.deps.blobs.get(&page.blob, None)).await?;
+    receive(store, opened, page.length_bytes).await
+}
+
+async fn receive(store: &Dependency, mut read: BlobRead, bytes_max: u64) -> Result<Fetched, Failure> {
     let overloaded = |error: std::io::Error| {
         Failure::new(FailureCode::WorkerOverloaded, format!("the source could not be held in memory: {error}"))
     };
     let mut writer = SourceWriter::new().map_err(overloaded)?;
     let mut held = Held::source_bytes();
     let mut hasher = Sha256::new();
-    while let Some(chunk) = next_chunk(worker, &mut read).await? {
+    while let Some(chunk) = next_chunk(store, &mut read).await? {
         // The length that the store promised is a promise: what arrives is counted.
         let length = writer.length_bytes() + chunk.len() as u64;
         if length > bytes_max {
@@ -71,17 +80,20 @@ async fn receive(worker: &Worker, mut read: BlobRead, bytes_max: u64) -> Result<
     Ok(Fetched { source: writer.seal().map_err(overloaded)?, bytes, _held: held })
 }
 
-async fn next_chunk(worker: &Worker, read: &mut BlobRead) -> Result<Option<bytes::Bytes>, Failure> {
+async fn next_chunk(store: &Dependency, read: &mut BlobRead) -> Result<Option<bytes::Bytes>, Failure> {
     let next = async { read.stream.next().await.transpose() };
-    answer_of_store(worker, next).await
+    answer_of_store(store, next).await
 }
 
 /// Waits for the store with a bound, and says what its errors mean for the attempt.
-async fn answer_of_store<T>(worker: &Worker, answer: impl Future<Output = Result<T, BlobError>>) -> Result<T, Failure> {
+async fn answer_of_store<T>(
+    store: &Dependency,
+    answer: impl Future<Output = Result<T, BlobError>>,
+) -> Result<T, Failure> {
     let answer = timeout(Duration::from_secs(IDLE_SECONDS_MAX), answer)
         .await
         .unwrap_or_else(|_| Err(BlobError::Away(format!("nothing came within {IDLE_SECONDS_MAX} s").into())));
-    worker.dependencies.sources.note(answer).map_err(|error| {
+    store.note(answer).map_err(|error| {
         let code = match error {
             BlobError::NotFound(_) => FailureCode::SourceMissing,
             BlobError::Forbidden(..) | BlobError::UnknownBucket(_) => FailureCode::SourceForbidden,

@@ -54,7 +54,7 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let found = app.find(&path).await?;
-    let number = asset_path::page(found.preset, &path.asset_path)?;
+    let number = asset_path::page(&found.preset, &path.asset_path)?;
     let content = match found.state() {
         None | Some(State::Pending) => {
             app.ask(&found).await?;

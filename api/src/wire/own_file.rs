@@ -67,7 +67,8 @@ impl OwnFile {
     /// The file with every representation that exists for it, in listing order.
     pub(crate) fn new(presets: &PresetTable, state: &FileState, links: &Links) -> Self {
         let picture = state.version.picture;
-        let available = wire::available(presets, state).into_iter();
+        let available = wire::available(presets, state);
+        let fitted = wire::fitted(state);
         Self {
             id: state.file.id.to_string(),
             source_id: identity::source_id(&state.file.identity).map(str::to_owned),
@@ -82,7 +83,9 @@ impl OwnFile {
             thumbhash: None,
             dominant_color: None,
             aspect_ratio: picture.map(|p| f64::from(p.dimensions.width) / f64::from(p.dimensions.height)),
-            representations: available.map(|preset| OwnRepresentation::new(preset, state, links)).collect(),
+            representations: (available.into_iter().chain(&fitted))
+                .map(|preset| OwnRepresentation::new(preset, state, links))
+                .collect(),
             eta_ms: None,
         }
     }

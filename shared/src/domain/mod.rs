@@ -4,6 +4,7 @@ pub mod blob_key;
 pub mod dimensions;
 pub mod failure;
 pub mod file;
+pub mod fit_preset;
 pub mod format;
 pub mod hint;
 pub mod ids;

@@ -10,13 +10,14 @@ use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection};
 use serde::de::DeserializeOwned;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::file::FileState;
+use shared::domain::lane::Lane;
 use shared::domain::limits::Limits;
 use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::state_store::StateStore;
-use shared::ports::work_queue::{Channel, Delivery, Message, WorkQueue};
+use shared::ports::work_queue::{Channel, Delivery, Message, Wake, WorkQueue};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use worker::child::ChildCommand;
@@ -120,6 +121,16 @@ impl World {
 
     pub(crate) fn put_source(&self, key: &str, bytes: &[u8]) {
         std::fs::write(self.incoming(key), bytes).unwrap();
+    }
+
+    pub(crate) fn remove_source(&self, key: &str) {
+        std::fs::remove_file(self.incoming(key)).unwrap();
+    }
+
+    /// Wakes a worker, as the API does.
+    pub(crate) async fn wake(&self, file: &FileState, lane: Lane) {
+        let wake = Wake { version: file.version.id, tenant: file.file.tenant.clone(), lane };
+        self.queue.wake(&wake).await.unwrap();
     }
 
     pub(crate) async fn announce(&self, body: String) {
