@@ -132,9 +132,12 @@ impl Running {
         let deps = api::Deps {
             store: platform.store.clone(),
             blobs: platform.blobs.clone(),
+            sources: platform.sources.clone(),
             queue: platform.queue.clone(),
             presets: Arc::new(config.preset_table()),
             config: Arc::new(config.api.clone()),
+            jira: Arc::new(config.jira.clone()),
+            signer: api::LinkSigner::new(&config.api.signing_key),
             auth: api::auth::Auth::new(&config.auth),
             links: api::Links::new(&config.api.public_url, address),
             exposition,

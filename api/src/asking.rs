@@ -48,10 +48,16 @@ impl App {
     pub(crate) async fn ask(&self, found: &Found<'_>) -> Result<(), ApiError> {
         let version = found.file.version.id;
         let asked = self.deps.store.ask(version, &[plan::wanted(&found.preset)], Lane::Interactive).await?;
-        if !asked.needs_wake() {
-            return Ok(());
+        if asked.needs_wake() {
+            self.wake_interactive(&found.file).await;
         }
-        let wake = Wake { version, tenant: found.file.file.tenant.clone(), lane: Lane::Interactive };
+        Ok(())
+    }
+
+    /// Tells a worker that somebody waits for this version.
+    pub(crate) async fn wake_interactive(&self, file: &FileState) {
+        let version = file.version.id;
+        let wake = Wake { version, tenant: file.file.tenant.clone(), lane: Lane::Interactive };
         if let Err(error) = self.deps.queue.wake(&wake).await {
             tracing::warn!(
                 file_version.id = %version,
@@ -59,6 +65,5 @@ impl App {
                 "no wake for file version {version}, the sweeper will find it: {error}"
             );
         }
-        Ok(())
     }
 }

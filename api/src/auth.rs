@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use shared::config::Problem;
 use shared::domain::ids::Sha256Digest;
+use shared::event::base64;
 
 use crate::error::ApiError;
 use crate::links::Links;
@@ -110,7 +111,7 @@ impl Auth {
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Everybody: shows nothing of any file.
+    /// Everybody: shows nothing of any file, or carries its permission in its URL.
     Public,
     /// Operators only, until files have access rules of their own.
     Operator,
@@ -133,13 +134,24 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
 /// The bearer token, or for reads the query parameter `access_token`: images in a page cannot send a header.
 fn presented_token(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<String> {
     if let Some(value) = headers.get(AUTHORIZATION) {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned());
+        let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
+        return match scheme.to_ascii_lowercase().as_str() {
+            "bearer" => Some(credentials.trim().to_owned()),
+            "basic" => basic_password(credentials.trim()),
+            _ => None,
+        };
     }
     let is_read = method == Method::GET || method == Method::HEAD;
     let query = uri.query().filter(|_| is_read)?;
     let value = query.split('&').find_map(|pair| pair.strip_prefix("access_token="))?;
     Some(percent_decode_str(value).decode_utf8().ok()?.into_owned())
+}
+
+/// The password of `Basic` credentials (RFC 7617). Jira's clients send their e-mail address as the name and the token as
+/// the password; the token alone says who they are.
+fn basic_password(credentials: &str) -> Option<String> {
+    let decoded = String::from_utf8(base64::decode(credentials)?).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 /// Compares without stopping at the first difference, so that time tells nothing.
@@ -189,6 +201,11 @@ mod tests {
         assert!(!passes(&[("authorization", "Bearer 0123456789abcdeF")], "/2.0/files/1"));
         assert!(!passes(&[("authorization", "Bearer 0123456789abcdef0")], "/2.0/files/1"));
         assert!(!passes(&[("authorization", "Basic 0123456789abcdef")], "/2.0/files/1"));
+        // `me@example.org:0123456789abcdef`, then the same with a wrong token, no colon, broken base64, not UTF-8.
+        assert!(passes(&[("authorization", "Basic bWVAZXhhbXBsZS5vcmc6MDEyMzQ1Njc4OWFiY2RlZg==")], "/rest/api/3/x"));
+        for wrong in ["bWVAZXhhbXBsZS5vcmc6MDEyMzQ1Njc4OWFiY2RlZw==", "MDEyMzQ1Njc4OWFiY2RlZg==", "bWVAZXhhbX", "/w==", ""] {
+            assert!(!passes(&[("authorization", &format!("Basic {wrong}"))], "/rest/api/3/x"), "{wrong}");
+        }
         assert!(!passes(&[], "/2.0/files/1?xaccess_token=0123456789abcdef"));
         // A wrong header is not mended by the query.
         assert!(!passes(&[("authorization", "Bearer x")], "/2.0/files/1?access_token=0123456789abcdef"));

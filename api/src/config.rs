@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use shared::config::Problem;
 use shared::domain::ids::Tenant;
 
+use crate::content::signed::SigningKey;
+
 /// Longest life of a signed URL, in seconds: whoever holds one needs no credentials.
 const SIGNED_URL_SECONDS_MAX: u64 = 60;
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub tenant: Tenant,
     /// How bytes reach the client.
     pub delivery: Delivery,
+    /// Signs the links that need no credentials; empty: a random key of this process.
+    pub signing_key: SigningKey,
     /// Seconds that a signed URL lives.
     pub signed_url_seconds: u64,
     /// Seconds for one request without a body to answer.
@@ -62,6 +66,9 @@ impl Config {
         }
         if !(1..=SIGNED_URL_SECONDS_MAX).contains(&self.signed_url_seconds) {
             refuse("signed_url_seconds", &self.signed_url_seconds, "is not from 1 to 60");
+        }
+        if self.signing_key.is_too_short() {
+            refuse("signing_key", &"(hidden)", "is shorter than 16 characters; `openssl rand -hex 32` makes a good one");
         }
         for (key, value) in [
             ("upload_bytes_max", self.upload_bytes_max),
@@ -113,6 +120,7 @@ pub(crate) mod tests {
             spool_directory: String::new(),
             tenant: "default".parse().unwrap(),
             delivery: Delivery::Stream,
+            signing_key: SigningKey::default(),
             signed_url_seconds: 60,
             request_timeout_seconds: 30,
             upload_timeout_seconds: 900,

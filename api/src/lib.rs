@@ -1,9 +1,9 @@
 //! The api role: takes uploads, tells where each representation stands, and delivers bytes.
 //!
-//! Two surfaces over the same rows: the Box API below `/2.0`, in shapes that its clients use unmodified, and our own
-//! below `/v1`; beside them the console page and the health routes. Modules in reading order:
+//! Three surfaces over the same rows: the Box API below `/2.0` and the Jira API below `/rest/api`, in shapes that their
+//! clients use unmodified, and our own below `/v1`; beside them the console page and the health routes. Modules in reading order:
 //!
-//! - [`config`] and [`auth`]: sections `[api]` and `[auth]`; the one decision who may pass.
+//! - [`config`], [`jira`] and [`auth`]: sections `[api]`, `[jira]` and `[auth]`; the one decision who may pass.
 //! - `router`: every route with its access on one screen; `routes`: one file each.
 //! - `upload`: multipart, names and the spool; `content`: ranges, caching and dispositions.
 //! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use shared::domain::preset::PresetTable;
-use shared::ports::blob_store::BlobStore;
+use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::WorkQueue;
 
@@ -23,6 +23,7 @@ pub mod config;
 mod content;
 mod error;
 mod extract;
+pub mod jira;
 mod links;
 mod observe;
 pub mod ops;
@@ -36,6 +37,7 @@ mod upload;
 mod wire;
 
 pub use config::Config;
+pub use content::signed::{LinkSigner, SigningKey};
 pub use links::Links;
 pub use ops::{Check, Exposition, Ops, ops_router};
 pub use router::router;
@@ -47,12 +49,18 @@ pub struct Deps {
     pub store: Arc<dyn StateStore>,
     /// Sources of uploads and bytes of representations.
     pub blobs: Arc<dyn BlobStore>,
+    /// Sources, ours and the producers'.
+    pub sources: Arc<dyn SourceStore>,
     /// Where wakes go.
     pub queue: Arc<dyn WorkQueue>,
     /// What can be asked for.
     pub presets: Arc<PresetTable>,
     /// Section `[api]`, checked.
     pub config: Arc<Config>,
+    /// Section `[jira]`, checked.
+    pub jira: Arc<jira::Config>,
+    /// Makes links that need no credentials.
+    pub signer: LinkSigner,
     /// Who may pass.
     pub auth: auth::Auth,
     /// Where clients reach this process.

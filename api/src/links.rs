@@ -1,10 +1,14 @@
 //! Absolute URLs, made from the configured public URL and never from the `Host` header.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::domain::ids::{FileId, FileVersionId, Sha256Digest};
 use shared::domain::preset::Preset;
 use shared::domain::representation::Content;
+
+use crate::content::signed::{LinkSigner, Named};
 
 /// Makes every URL that leaves this process. Clients of the Box API need absolute ones: contract section 0.3.
 #[derive(Debug, Clone)]
@@ -78,6 +82,75 @@ impl Links {
             url.push_str(&content_digest(content).to_string());
         }
         url
+    }
+}
+
+/// Makes the URLs of Jira's API, in the version that the client uses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JiraLinks<'a> {
+    links: &'a Links,
+    version: &'static str,
+}
+
+impl Links {
+    /// Of Jira's API in this version: `2`, `3` or `latest`.
+    pub(crate) fn jira(&self, version: &'static str) -> JiraLinks<'_> {
+        JiraLinks { links: self, version }
+    }
+
+    /// Where the bytes can be read without credentials until the link expires. Apps read the UUID from this path.
+    pub(crate) fn signed(&self, signer: &LinkSigner, named: &Named, lifetime: Duration, name: &str) -> String {
+        let (expires, signature) = signer.sign(named, lifetime);
+        let Named { file, version, representation } = named;
+        let representation = representation.as_deref().map_or_else(String::new, |name| format!("&representation={name}"));
+        let digest = Sha256Digest::of(format!("{file}/{version}").as_bytes()).to_string();
+        let uuid = format!("{}-{}-{}-{}-{}", &digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32]);
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        format!(
+            "{}/file/{uuid}/binary?file={file}&version={version}{representation}&expires={expires}&signature={signature}&name={name}",
+            self.base
+        )
+    }
+}
+
+impl JiraLinks<'_> {
+    /// The site.
+    pub(crate) fn base(&self) -> &str {
+        &self.links.base
+    }
+
+    /// An attachment's metadata; clients tell what an object is by this path.
+    pub(crate) fn attachment(&self, file: FileId) -> String {
+        self.below(&format!("attachment/{file}"))
+    }
+
+    /// The bytes that were uploaded.
+    pub(crate) fn content(&self, file: FileId) -> String {
+        self.below(&format!("attachment/content/{file}"))
+    }
+
+    /// A small picture of them.
+    pub(crate) fn thumbnail(&self, file: FileId) -> String {
+        self.below(&format!("attachment/thumbnail/{file}"))
+    }
+
+    /// An issue, by its key.
+    pub(crate) fn issue(&self, key: &str) -> String {
+        self.below(&format!("issue/{key}"))
+    }
+
+    /// A user.
+    pub(crate) fn user(&self, account: &str) -> String {
+        self.below(&format!("user?accountId={}", utf8_percent_encode(account, NON_ALPHANUMERIC)))
+    }
+
+    /// What stands for a user who has no picture.
+    pub(crate) fn avatar(&self) -> String {
+        self.links.placeholder("user")
+    }
+
+    fn below(&self, path: &str) -> String {
+        format!("{}/rest/api/{}/{path}", self.links.base, self.version)
     }
 }
 

@@ -68,6 +68,7 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read(CONTENT, Operator, get(routes::content::get)),
         read(CONTENT_EMPTY_ASSET_PATH, Operator, get(routes::content::get)),
         read(CONTENT_ASSET_PATH, Operator, get(routes::content::get)),
+        read("/file/{uuid}/binary", Public, get(routes::media::get)),
         read("/assets/placeholders/{name}", Public, get(routes::placeholder::get)),
         // Our own.
         read("/v1/files", Operator, get(routes::own_files::get)),
@@ -79,10 +80,46 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/livez", Public, get(ops::livez)),
         read("/readyz", Public, get(ops::readyz).with_state(Arc::clone(ops))),
     ];
+    table.extend(jira());
     if ops.exposition.is_some() {
         table.push(read("/metrics", Operator, get(ops::metrics).with_state(Arc::clone(ops))));
     }
     table
+}
+
+/// Jira's routes, on the site itself and below the prefix that scoped tokens use: contract section 8.1.
+fn jira() -> Vec<Route> {
+    macro_rules! on_both {
+        ($($path:literal $access:ident $time:ident $methods:expr,)+) => {
+            vec![$(
+                Route {
+                    path: concat!("/rest/api/{api}/", $path),
+                    access: $access,
+                    methods: $methods,
+                    time: Time::$time,
+                },
+                Route {
+                    path: concat!("/ex/jira/{cloud}/rest/api/{api}/", $path),
+                    access: $access,
+                    methods: $methods,
+                    time: Time::$time,
+                },
+            )+]
+        };
+    }
+    on_both! {
+        "serverInfo" Public Request get(routes::jira::server_info::get),
+        "myself" Operator Request get(routes::jira::user::myself),
+        "user" Operator Request get(routes::jira::user::get),
+        "attachment/meta" Operator Request get(routes::jira::meta::get),
+        "attachment/{attachment}" Operator Request get(routes::jira::attachment::get).delete(routes::jira::attachment::delete),
+        "attachment/{attachment}/expand/human" Operator Request get(routes::jira::expand::get),
+        "attachment/{attachment}/expand/raw" Operator Request get(routes::jira::expand::get),
+        "attachment/content/{attachment}" Operator Request get(routes::jira::content::get),
+        "attachment/thumbnail/{attachment}" Operator Request get(routes::jira::thumbnail::get),
+        "issue/{issue}" Operator Request get(routes::jira::issue::get),
+        "issue/{issue}/attachments" Operator Upload post(routes::jira::upload::post),
+    }
 }
 
 const REPRESENTATION: &str = "/2.0/internal_files/{file}/versions/{version}/representations/{name}";

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 const MASK: &str = "********";
 
 /// Keys whose whole value is secret, in whatever section.
-const SECRET_KEYS: [&str; 4] = ["token", "secret_access_key", "session_token", "password"];
+const SECRET_KEYS: [&str; 5] = ["token", "signing_key", "secret_access_key", "session_token", "password"];
 
 /// The table with secrets and passwords inside URLs replaced.
 pub fn masked(table: &Table) -> Table {

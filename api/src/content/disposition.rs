@@ -54,15 +54,23 @@ pub(crate) fn stem(source_name: &str) -> &str {
     }
 }
 
+/// The header's value for a file of this name, extension and all.
+pub(crate) fn of_whole_name(kind: Kind, name: &str) -> String {
+    named(kind, &harmless(name))
+}
+
 /// The header's value for a file of this name without extension.
 pub(crate) fn value(kind: Kind, stem: &str, extension: &str) -> String {
-    let name = format!("{}.{extension}", harmless(stem));
+    named(kind, &format!("{}.{extension}", harmless(stem)))
+}
+
+fn named(kind: Kind, name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ';
     let fallback: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     if fallback == name {
         return format!("{}; filename=\"{fallback}\"", kind.name());
     }
-    let extended = utf8_percent_encode(&name, &EXTENDED);
+    let extended = utf8_percent_encode(name, &EXTENDED);
     format!("{}; filename=\"{fallback}\"; filename*=UTF-8''{extended}", kind.name())
 }
 

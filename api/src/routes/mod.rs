@@ -3,6 +3,8 @@
 pub(crate) mod console;
 pub(crate) mod content;
 pub(crate) mod file;
+pub(crate) mod jira;
+pub(crate) mod media;
 pub(crate) mod own_file;
 pub(crate) mod own_files;
 pub(crate) mod pipeline;

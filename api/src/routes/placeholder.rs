@@ -12,9 +12,10 @@ use crate::extract::Segment;
 const CACHE: &str = "public, max-age=86400";
 
 /// Every stand-in by name.
-const PLACEHOLDERS: [(&str, &[u8]); 2] = [
+const PLACEHOLDERS: [(&str, &[u8]); 3] = [
     ("image", include_bytes!("../../assets/placeholder-image.png")),
     ("file", include_bytes!("../../assets/placeholder-file.png")),
+    ("user", include_bytes!("../../assets/placeholder-user.png")),
 ];
 
 /// The stand-in for sources of this format.
@@ -24,7 +25,11 @@ pub(crate) fn name_for(format: Option<SourceFormat>) -> &'static str {
 
 pub(crate) async fn get(Segment(file_name): Segment) -> Result<Response, ApiError> {
     let name = file_name.strip_suffix(".png").ok_or(ApiError::NotFound)?;
-    let found = PLACEHOLDERS.iter().find(|(present, _)| *present == name);
-    let (_, bytes) = found.ok_or(ApiError::NotFound)?;
-    Ok(([(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, CACHE)], *bytes).into_response())
+    let bytes = bytes(name).ok_or(ApiError::NotFound)?;
+    Ok(([(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, CACHE)], bytes).into_response())
+}
+
+/// The stand-in of this name.
+pub(crate) fn bytes(name: &str) -> Option<&'static [u8]> {
+    PLACEHOLDERS.iter().find(|(present, _)| *present == name).map(|(_, bytes)| *bytes)
 }

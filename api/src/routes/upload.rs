@@ -68,7 +68,7 @@ fn check_digest(headers: &HeaderMap, sha1: &str) -> Result<(), ApiError> {
 }
 
 /// Blob first, row after: what has a row can be read.
-async fn store(app: &App, received: Received) -> Result<FileId, ApiError> {
+pub(crate) async fn store(app: &App, received: Received) -> Result<FileId, ApiError> {
     let deps = &app.deps;
     let spooled = &received.spooled;
     let key = BlobKey::Source { tenant: deps.config.tenant.clone(), digest: spooled.sha256 };

@@ -17,7 +17,7 @@ use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
 use shared::domain::lane::Lane;
 use shared::domain::preset::PresetTable;
 use shared::domain::representation::{Content, Outcome, PageContent};
-use shared::ports::blob_store::{BlobBody, BlobStore};
+use shared::ports::blob_store::{BlobBody, BlobStore, SourceStore};
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, Wake, WorkQueue};
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::auth::{Auth, Mode};
-use crate::{Config, Deps, Links, router, serve};
+use crate::{Config, Deps, LinkSigner, Links, SigningKey, router, serve};
 
 /// How long anything may take here before the test fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +40,7 @@ pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) mode: Mode,
+    pub(super) jira: crate::jira::Config,
     pub(super) blobs: fn(Arc<dyn BlobStore>) -> Arc<dyn BlobStore>,
     pub(super) queue: fn(Arc<dyn WorkQueue>) -> Arc<dyn WorkQueue>,
 }
@@ -47,7 +48,8 @@ pub(super) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let config = Config { public_url: PUBLIC_URL.to_owned(), ..crate::config::tests::loopback() };
-        Self { config, mode: Mode::Open, blobs: |blobs| blobs, queue: |queue| queue }
+        let jira = crate::jira::Config { attachments_enabled: true, thumbnail_wait_seconds: 5 };
+        Self { config, mode: Mode::Open, jira, blobs: |blobs| blobs, queue: |queue| queue }
     }
 }
 
@@ -100,10 +102,13 @@ impl TestApi {
         let router = router(Deps {
             store: Arc::new(store.clone()),
             blobs: (setup.blobs)(Arc::clone(&blobs)),
+            sources: sources(&directory, &blobs),
             queue: (setup.queue)(Arc::clone(&queue)),
             presets: Arc::new(PresetTable::built_in()),
             links: Links::new(&config.public_url, address),
             config: Arc::new(config),
+            jira: Arc::new(setup.jira),
+            signer: LinkSigner::new(&SigningKey::default()),
             auth: Auth::new(&auth),
             exposition: Some(Arc::new(|| "thumbline_build_info 1\n".to_owned())),
         });
@@ -231,11 +236,24 @@ async fn queue() -> Arc<dyn WorkQueue> {
     adapters::queue::open(&serde_json::from_value(config).unwrap()).await.unwrap()
 }
 
+/// Our own blobs, and a producer's bucket `incoming` in the directory of that name.
+fn sources(directory: &TempDir, blobs: &Arc<dyn BlobStore>) -> Arc<dyn SourceStore> {
+    let incoming = directory.path().join("incoming");
+    std::fs::create_dir(&incoming).unwrap();
+    let bucket = json!({ "bucket": "incoming", "url": format!("file:{}", incoming.display()) });
+    let bucket = serde_json::from_value(bucket).unwrap();
+    adapters::blob::open_sources(&[bucket], &blob_config(directory), Arc::clone(blobs)).unwrap()
+}
+
 fn blobs(directory: &TempDir) -> Arc<dyn BlobStore> {
+    adapters::blob::open(&blob_config(directory)).unwrap()
+}
+
+fn blob_config(directory: &TempDir) -> adapters::blob::Config {
     let config = json!({
         "url": format!("file:{}", directory.path().join("blobs").display()), "endpoint": "", "region": "",
         "path_style": true, "access_key_id": "", "secret_access_key": "", "session_token": "", "timeout_seconds": 10,
         "tries_max": 1,
     });
-    adapters::blob::open(&serde_json::from_value(config).unwrap()).unwrap()
+    serde_json::from_value(config).unwrap()
 }

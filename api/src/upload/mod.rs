@@ -7,12 +7,14 @@ use futures_util::StreamExt as _;
 use http::HeaderMap;
 use http::header::EXPECT;
 
+mod files;
 mod form;
 mod multipart;
 mod name;
 mod part_headers;
 mod spool;
 
+pub(crate) use files::receive_files;
 pub(crate) use form::{Received, check_length, receive};
 
 /// What is still read of a request that was refused, so that a client in the middle of sending sees the answer rather

@@ -2,6 +2,7 @@
 
 pub(crate) mod box_entry;
 pub(crate) mod box_file;
+pub(crate) mod jira;
 pub(crate) mod own_file;
 mod timestamp;
 

@@ -1,7 +1,7 @@
-//! Base64 as CloudEvents' `data_base64` has it: RFC 4648 section 4, padded.
+//! Base64 as CloudEvents' `data_base64` and HTTP's `Basic` have it: RFC 4648 section 4, padded.
 
 /// The decoded bytes; `None` for anything that an encoder would not have written.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;

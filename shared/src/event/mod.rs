@@ -5,7 +5,7 @@
 //! producers the same; its schemas are held against this parser by `shared/tests/event_schema.rs`.
 
 mod bare;
-mod base64;
+pub mod base64;
 mod cloud_events;
 mod fields;
 pub mod identity;

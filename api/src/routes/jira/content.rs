@@ -1,0 +1,71 @@
+//! `GET /rest/api/{v}/attachment/content/{id}`: what was uploaded, whole or in part.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::header::RANGE;
+use http::{HeaderMap, Method};
+use serde::Deserialize;
+
+use super::{flag, see_other};
+use crate::App;
+use crate::content::asset::Asset;
+use crate::content::range;
+use crate::error::ApiError;
+use crate::extract::{JiraPath, Params};
+
+/// What the route reads of the query.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Query {
+    redirect: Option<String>,
+}
+
+/// The attachment is looked for before the parameters matter: who may not see it learns nothing from them.
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    path: JiraPath,
+    query: Result<Params<Query>, ApiError>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let file = app.attachment(&path.id).await?;
+    let Params(query) = query?;
+    if flag("redirect", query.redirect.as_deref(), true)? {
+        return Ok(see_other(app.signed(&file, None, &file.version.name)));
+    }
+    check_range(&headers)?;
+    Asset::of_source(&file)?.send(&app, &method, &headers).await
+}
+
+/// Jira refuses what is no range: contract section 8.3. Several at once are one too many for us, and all is sent.
+fn check_range(headers: &HeaderMap) -> Result<(), ApiError> {
+    let is_good = |text: &str| range::is_one(text) || (text.contains(',') && text.split(',').all(is_part));
+    match headers.get(RANGE).map(|value| value.to_str()) {
+        None => Ok(()),
+        Some(Ok(text)) if is_good(text) => Ok(()),
+        Some(_) => Err(ApiError::BadRequest("Range is not bytes=FIRST-LAST".to_owned())),
+    }
+}
+
+/// One range of a list of them; only the first has the unit before it.
+fn is_part(part: &str) -> bool {
+    let part = part.trim();
+    range::is_one(part) || range::is_one(&format!("bytes={part}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_ranges_are_refused() {
+        let check = |text: &str| check_range(&HeaderMap::from_iter([(RANGE, text.parse().unwrap())])).is_ok();
+        for good in ["bytes=0-1", "bytes=5-", "bytes=-5", "Bytes=0-0", "bytes=0-1,5-6", "bytes=0-1, -2"] {
+            assert!(check(good), "{good}");
+        }
+        for bad in ["", "bytes", "bytes=", "bytes=-", "bytes=5-1", "bytes=a-b", "items=0-1", "0-1", "bytes=0-1,x", "bytes=--1"] {
+            assert!(!check(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! `GET /rest/api/{v}/attachment/{id}/expand/{human|raw}`: the content of an archive, which we do not look into.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::App;
+use crate::error::ApiError;
+use crate::extract::JiraPath;
+
+/// Jira answers 409 to every attachment that is no archive of a kind that it reads.
+pub(crate) async fn get(State(app): State<Arc<App>>, path: JiraPath) -> Result<Response, ApiError> {
+    let file = app.attachment(&path.id).await?;
+    Err(ApiError::NotAnArchive(file.file.id.to_string()))
+}

@@ -1,0 +1,96 @@
+//! Jira's attachment API (contract section 8): one file per route, and what they share.
+
+pub(crate) mod attachment;
+pub(crate) mod content;
+pub(crate) mod expand;
+pub(crate) mod issue;
+pub(crate) mod meta;
+mod rendering;
+pub(crate) mod server_info;
+pub(crate) mod thumbnail;
+pub(crate) mod upload;
+pub(crate) mod user;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use serde_json::Value;
+use shared::domain::file::FileState;
+
+use crate::App;
+use crate::content::signed::Named;
+use crate::error::ApiError;
+
+/// Longest id or key that an error repeats, in characters.
+const SHOWN_CHARS_MAX: usize = 64;
+
+impl App {
+    /// The file behind an attachment's id: the one place where Jira's routes find one.
+    async fn attachment(&self, id: &str) -> Result<FileState, ApiError> {
+        self.attachments_enabled()?;
+        let missing = || ApiError::AttachmentMissing(shown(id));
+        let file = id.parse().map_err(|_| missing())?;
+        self.deps.store.file(file).await?.ok_or_else(missing)
+    }
+
+    /// Without attachments, no route of theirs finds anything.
+    fn attachments_enabled(&self) -> Result<(), ApiError> {
+        if self.deps.jira.attachments_enabled { Ok(()) } else { Err(ApiError::AttachmentsDisabled) }
+    }
+
+    /// A link to these bytes that needs no credentials: clients drop theirs on the way (contract 0.16).
+    fn signed(&self, file: &FileState, representation: Option<&str>, name: &str) -> String {
+        let named = Named {
+            file: file.file.id,
+            version: file.version.id,
+            representation: representation.map(str::to_owned),
+        };
+        self.deps.links.signed(&self.deps.signer, &named, self.deps.config.signed_url_lifetime(), name)
+    }
+}
+
+/// As much of what the client sent as an error repeats.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect()
+}
+
+/// A JSON answer as Jira types it.
+fn json(value: &Value) -> Response {
+    let headers = [(CONTENT_TYPE, "application/json;charset=UTF-8"), (CACHE_CONTROL, "private, no-cache")];
+    (headers, value.to_string()).into_response()
+}
+
+/// 303 to a link that soon expires, so nobody may keep the way to it.
+fn see_other(location: String) -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())]).into_response()
+}
+
+/// Java clients send `true`, Python clients `True`: contract 0.14.
+fn flag(name: &str, value: Option<&str>, default: bool) -> Result<bool, ApiError> {
+    match value {
+        None => Ok(default),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(_) => Err(ApiError::BadRequest(format!("{name} is neither true nor false"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_read_in_any_letter_case() {
+        assert!(flag("x", Some("True"), false).unwrap() && flag("x", None, true).unwrap());
+        assert!(!flag("x", Some("FALSE"), true).unwrap());
+        for bad in ["", "1", "yes", " true"] {
+            assert!(flag("x", Some(bad), true).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn errors_repeat_little_of_what_was_sent() {
+        assert_eq!(shown("5\n9"), "59");
+        assert_eq!(shown(&"x".repeat(1000)).len(), SHOWN_CHARS_MAX);
+    }
+}
