@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use adapters::db::Database;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::file_store::FileStore;
 use shared::ports::state_store::{StateStore, StoreError};
 use shared::ports::work_queue::{QueueError, WorkQueue};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,8 @@ use crate::exit::Failed;
 pub struct Platform {
     /// Rows.
     pub store: Arc<dyn StateStore>,
+    /// The same rows, as people move files about.
+    pub files: Arc<dyn FileStore>,
     /// Wakes and events.
     pub queue: Arc<dyn WorkQueue>,
     /// Our own blobs.
@@ -42,9 +45,9 @@ impl Platform {
         let blobs = adapters::blob::open(&config.blobs).map_err(|problems| Failed::usage(Problems(problems)))?;
         let sources = adapters::blob::open_sources(&config.sources, &config.blobs, blobs.clone())
             .map_err(|problems| Failed::usage(Problems(problems)))?;
-        let Some(store) = connect_database(config, schema, drain).await? else { return Ok(None) };
+        let Some(database) = connect_database(config, schema, drain).await? else { return Ok(None) };
         let Some(queue) = connect_queue(config, drain).await? else { return Ok(None) };
-        Ok(Some(Self { store, queue, blobs, sources }))
+        Ok(Some(Self { store: database.clone(), files: database, queue, blobs, sources }))
     }
 
     /// Brings the schema up to date, waiting for the database until `drain` is cancelled (then `None`).
@@ -58,14 +61,14 @@ async fn connect_database(
     config: &Config,
     schema: Schema,
     drain: &CancellationToken,
-) -> Result<Option<Arc<dyn StateStore>>, Failed> {
+) -> Result<Option<Arc<Database>>, Failed> {
     let connect = || async {
         let database = Database::connect(&config.database).await.map_err(Trouble::of_store)?;
         match schema {
             Schema::Migrate => database.migrate().await.map_err(Trouble::of_store)?,
             Schema::Await => database.ping().await.map_err(Trouble::of_store)?,
         }
-        Ok(Arc::new(database) as Arc<dyn StateStore>)
+        Ok(Arc::new(database))
     };
     until_up("database", drain, connect).await
 }
@@ -85,7 +88,7 @@ impl Trouble {
     fn of_store(error: StoreError) -> Self {
         match error {
             StoreError::Away(_) | StoreError::NotFound => Self::Away(error.into()),
-            StoreError::Inconsistent { .. } | StoreError::NoSpace(_) => Self::Final(error.into()),
+            StoreError::Inconsistent { .. } | StoreError::NoSpace(_) | StoreError::Refused(_) => Self::Final(error.into()),
         }
     }
 

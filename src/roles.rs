@@ -131,6 +131,7 @@ impl Running {
         let address = local(&listener)?;
         let deps = api::Deps {
             store: platform.store.clone(),
+            files: platform.files.clone(),
             blobs: platform.blobs.clone(),
             sources: platform.sources.clone(),
             queue: platform.queue.clone(),

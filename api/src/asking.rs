@@ -1,9 +1,10 @@
-//! Finding a representation, and starting it when somebody asks for it.
+//! Finding a file or a representation, and starting it when somebody asks for it.
 
 use std::borrow::Cow;
 
 use shared::domain::file::FileState;
 use shared::domain::fit_preset;
+use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::lane::Lane;
 use shared::domain::plan;
 use shared::domain::preset::Preset;
@@ -31,10 +32,23 @@ impl Found<'_> {
 }
 
 impl App {
+    /// A file with its current version, unless it is in the trash.
+    pub(crate) async fn file(&self, id: FileId) -> Result<FileState, ApiError> {
+        let state = self.deps.store.file(id).await?.ok_or(ApiError::NotFound)?;
+        if state.file.trashed_at.is_some() { Err(ApiError::Trashed) } else { Ok(state) }
+    }
+
+    /// A file with one of its versions, unless either is in the trash.
+    pub(crate) async fn version(&self, file: FileId, version: FileVersionId) -> Result<FileState, ApiError> {
+        let state = self.deps.store.version(file, version).await?.ok_or(ApiError::NotFound)?;
+        let is_trashed = state.file.trashed_at.is_some() || state.version.trashed_at.is_some();
+        if is_trashed { Err(ApiError::Trashed) } else { Ok(state) }
+    }
+
     /// The representation of this path.
     pub(crate) async fn find(&self, path: &RepresentationPath) -> Result<Found<'_>, ApiError> {
         let preset = self.deps.presets.resolve(&path.name).ok_or(ApiError::NotFound)?;
-        let file = self.deps.store.version(path.file, path.version).await?.ok_or(ApiError::NotFound)?;
+        let file = self.version(path.file, path.version).await?;
         // Those made up as they are asked for are started elsewhere, where their number is bounded.
         let is_there = file.representation(&preset.name).is_some();
         if !is_there && (fit_preset::is_name(&preset.name) || !wire::is_available(&preset, &file)) {

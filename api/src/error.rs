@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use shared::domain::failure::Failure;
 use shared::ports::blob_store::BlobError;
-use shared::ports::state_store::StoreError;
+use shared::ports::state_store::{Refusal, StoreError};
 
 use crate::observe::RequestId;
 
@@ -97,6 +97,18 @@ pub(crate) enum ApiError {
     /// A signed link has expired, or was never ours.
     #[error("the link has expired or is not one that was given out")]
     LinkExpired,
+    /// The file, or the version, is in the trash.
+    #[error("Item is trashed")]
+    Trashed,
+    /// The file, or the version, is not in the trash.
+    #[error("Item is not trashed")]
+    NotTrashed,
+    /// Another file of the folder has the name.
+    #[error("Item with the same name already exists")]
+    NameInUse,
+    /// The file is not what the client has seen.
+    #[error("The resource has been modified. Please retrieve the resource again and retry")]
+    PreconditionFailed,
     /// The representation ended as `error`.
     #[error("the representation could not be made: {}", .0.code.box_code())]
     RepresentationFailed(Failure),
@@ -158,6 +170,10 @@ impl ApiError {
             Self::XsrfCheckFailed => (StatusCode::FORBIDDEN, "xsrf_check_failed"),
             Self::LinkExpired => (StatusCode::FORBIDDEN, "link_expired"),
             Self::TooManyFiles { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_files"),
+            Self::Trashed => (StatusCode::NOT_FOUND, "trashed"),
+            Self::NotTrashed => (StatusCode::NOT_FOUND, "not_trashed"),
+            Self::NameInUse => (StatusCode::CONFLICT, "item_name_in_use"),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             Self::RepresentationFailed(_) => (StatusCode::NOT_FOUND, "preview_cannot_be_generated"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::UploadTooSlow => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
@@ -210,6 +226,13 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
+            StoreError::Refused(Refusal::NameInUse) => Self::NameInUse,
+            StoreError::Refused(Refusal::RevisionDiffers) => Self::PreconditionFailed,
+            StoreError::Refused(Refusal::Trashed) => Self::Trashed,
+            StoreError::Refused(Refusal::NotTrashed) => Self::NotTrashed,
+            StoreError::Refused(Refusal::OnlyVersion) => {
+                Self::BadRequest("the only version of a file goes with its file".to_owned())
+            }
             StoreError::Away(_) => Self::Away(error.into()),
             StoreError::NoSpace(_) => Self::NoSpace(error.into()),
             StoreError::Inconsistent { .. } => Self::Internal(error.into()),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use shared::domain::preset::PresetTable;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::file_store::FileStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::WorkQueue;
 
@@ -47,6 +48,8 @@ pub use serve::serve;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// The same rows, as people move files about.
+    pub files: Arc<dyn FileStore>,
     /// Sources of uploads and bytes of representations.
     pub blobs: Arc<dyn BlobStore>,
     /// Sources, ours and the producers'.

@@ -1,10 +1,11 @@
-//! What every `StateStore` does: the behaviours below, each run over SQLite and over PostgreSQL.
+//! What every `StateStore` and `FileStore` does: the behaviours below, each run over SQLite and over PostgreSQL.
 
 mod asking;
 mod away;
 mod claiming;
 mod crowd;
 mod facts;
+mod files;
 mod fixtures;
 mod model;
 mod reading;
@@ -13,6 +14,7 @@ mod schema;
 mod scratch;
 mod settling;
 mod sweeping;
+mod trash;
 
 /// Makes one test of every behaviour and database.
 macro_rules! behaviours {
@@ -112,6 +114,29 @@ behaviours! {
         a_row_that_somebody_holds_is_not_overdue,
         each_lane_has_its_own_deadline,
         excused_time_does_not_count,
+    }
+    trash {
+        what_is_in_the_trash_is_not_worked_on_until_it_is_restored,
+        what_had_settled_comes_back_as_it_was,
+        what_crosses_the_removal_is_not_claimed,
+        each_change_needs_its_state,
+        a_change_of_another_revision_is_refused,
+        a_purged_file_is_gone,
+        only_a_newer_upload_brings_a_file_back,
+        a_removed_source_goes_to_the_trash_unless_a_newer_version_is_there,
+        a_removal_that_comes_first_is_remembered,
+        a_file_shows_the_newest_version_that_is_not_in_the_trash,
+        a_version_stops_in_the_trash_and_goes_on_after_it,
+    }
+    files {
+        a_name_belongs_to_one_file_of_its_parent,
+        of_ten_at_once_one_gets_the_name,
+        a_name_is_free_while_its_file_is_in_the_trash,
+        a_further_version_wants_its_file_there,
+        files_are_renamed_and_moved,
+        files_of_a_parent_come_in_order_and_in_pages,
+        files_without_a_parent_are_the_roots,
+        versions_come_newest_first_and_in_pages,
     }
     reading {
         every_way_to_a_file_shows_the_same,

@@ -28,7 +28,7 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let hints = box_file::hints(&headers)?;
-    let state = app.deps.store.file(parse(&id)?).await?.ok_or(ApiError::NotFound)?;
+    let state = app.file(parse(&id)?).await?;
     let view = View { state: &state, presets: &app.deps.presets, hints: hints.as_ref(), links: &app.deps.links };
     let file = box_file::file(&view, &Fields::parse(query.fields.as_deref()));
     Ok(([(CACHE_CONTROL, "private, no-cache")], Json(file)).into_response())

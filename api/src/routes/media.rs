@@ -31,7 +31,7 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let named = accepted(&app, &query).ok_or(ApiError::LinkExpired)?;
-    let file = app.deps.store.version(named.file, named.version).await?.ok_or(ApiError::NotFound)?;
+    let file = app.version(named.file, named.version).await?;
     let Some(name) = named.representation else { return Asset::of_source(&file)?.send(&app, &method, &headers).await };
     let preset = app.deps.presets.resolve(&name).ok_or(ApiError::NotFound)?;
     let row = file.representation(&preset.name).ok_or(ApiError::NotFound)?;

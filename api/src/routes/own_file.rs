@@ -14,7 +14,7 @@ use crate::wire::own_file::OwnFile;
 
 pub(crate) async fn get(State(app): State<Arc<App>>, Segment(id): Segment) -> Result<Response, ApiError> {
     let id = id.parse().map_err(|_| ApiError::NotFound)?;
-    let state = app.deps.store.file(id).await?.ok_or(ApiError::NotFound)?;
+    let state = app.file(id).await?;
     let file = OwnFile::new(&app.deps.presets, &state, &app.deps.links);
     Ok(([(CACHE_CONTROL, "private, no-cache")], Json(file)).into_response())
 }

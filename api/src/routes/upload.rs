@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use shared::domain::blob_key::BlobKey;
-use shared::domain::file::{ByteFacts, NewFileVersion, VersionIdentity, VersionOrder};
+use shared::domain::file::{ByteFacts, Condition, NewAccess, NewFileVersion, VersionIdentity, VersionOrder};
 use shared::domain::format::SourceFormat;
 use shared::domain::ids::FileId;
 use shared::domain::lane::Lane;
@@ -101,7 +101,7 @@ fn new_file_version(app: &App, key: BlobKey, received: &Received) -> NewFileVers
         order: VersionOrder::default(),
         name: name.clone(),
         parent: parent.clone(),
-        access: None,
+        access: NewAccess::Default(None),
         source: SourceLocation::Uploaded(key),
         declared: DeclaredFacts {
             size: Some(spooled.length_bytes),
@@ -113,11 +113,12 @@ fn new_file_version(app: &App, key: BlobKey, received: &Received) -> NewFileVers
         bytes: Some(ByteFacts { length_bytes: spooled.length_bytes, sha256: spooled.sha256 }),
         lane: Lane::Normal,
         wanted: plan::eager(&app.deps.presets, format),
+        condition: Condition::NewName,
     }
 }
 
 async fn answer(app: &App, file: FileId, fields: Option<&str>) -> Result<Response, ApiError> {
-    let state = app.deps.store.file(file).await?.ok_or(ApiError::NotFound)?;
+    let state = app.file(file).await?;
     let view = View { state: &state, presets: &app.deps.presets, hints: None, links: &app.deps.links };
     let entry = box_file::file(&view, &Fields::parse(fields));
     let body = Json(json!({ "total_count": 1, "entries": [entry] }));

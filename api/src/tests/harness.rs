@@ -101,6 +101,7 @@ impl TestApi {
         let auth = crate::auth::Config { mode: setup.mode, token: TOKEN.to_owned() };
         let router = router(Deps {
             store: Arc::new(store.clone()),
+            files: Arc::new(store.clone()),
             blobs: (setup.blobs)(Arc::clone(&blobs)),
             sources: sources(&directory, &blobs),
             queue: (setup.queue)(Arc::clone(&queue)),

@@ -5,6 +5,7 @@ mod console;
 mod content;
 mod files;
 mod harness;
+mod jira;
 mod own;
 mod representations;
 mod surface;

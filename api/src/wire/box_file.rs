@@ -93,8 +93,8 @@ fn field(view: &View<'_>, name: &str) -> Option<Value> {
     Some(match name {
         "type" => json!("file"),
         "id" => json!(file.id.to_string()),
-        "etag" | "sequence_id" => json!(file.generation.to_string()),
-        "name" => json!(version.name),
+        "etag" | "sequence_id" => json!(file.revision.to_string()),
+        "name" => json!(file.name),
         "sha1" => json!(version.sha1),
         "file_version" => json!({ "type": "file_version", "id": version.id.to_string(), "sha1": version.sha1 }),
         "description" => json!(""),
@@ -112,7 +112,7 @@ fn field(view: &View<'_>, name: &str) -> Option<Value> {
         "version_number" => json!((file.generation + 1).to_string()),
         "comment_count" => json!(0),
         "tags" => json!([]),
-        "extension" => json!(version.name.rsplit_once('.').map_or("", |(_, extension)| extension)),
+        "extension" => json!(file.name.rsplit_once('.').map_or("", |(_, extension)| extension)),
         "is_package" => json!(false),
         "watermark_info" => json!({ "is_watermarked": false }),
         "representations" => {

@@ -60,6 +60,8 @@ failure_codes! {
     WorkerOverloaded = "worker_overloaded", Retry, "error_try_again_later";
     /// The deadline passed before an attempt succeeded.
     DeadlineExceeded = "deadline_exceeded", GiveUp, "error_try_again_later";
+    /// The file, or this version of it, went to the trash before an attempt succeeded; restored, it waits again.
+    Trashed = "trashed", GiveUp, "error_try_again_later";
     /// The source has no bytes.
     ZeroBytes = "zero_bytes", GiveUp, "error_zero_byte_file";
     /// More bytes than the limit.

@@ -1,14 +1,17 @@
 //! Files and their versions: the customer's thing over time, and one immutable set of uploaded bytes.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::dimensions::Dimensions;
 use super::format::SourceFormat;
 use super::ids::{FileId, FileVersionId, Sha256Digest, Tenant};
 use super::lane::Lane;
 use super::preset::{PresetName, RecipeHash};
 use super::representation::Representation;
-use super::source::{Access, DeclaredFacts, SourceLocation};
+use super::source::{DeclaredFacts, SourceLocation};
 
 /// A moment of the database's clock, in milliseconds since 1970-01-01T00:00:00Z.
 pub type UnixMillis = i64;
@@ -49,14 +52,18 @@ pub struct File {
     pub parent: Option<String>,
     /// Who may see it; `None`: operators only.
     pub access: Option<Access>,
-    /// How many versions came before the current one; Box's `etag` and `sequence_id`.
+    /// How many versions came before the current one.
     pub generation: u32,
+    /// How often what clients see of the file has changed; Box's `etag` and `sequence_id`.
+    pub revision: u32,
     /// The version that the file shows now.
     pub current_version: FileVersionId,
     /// When it was registered.
     pub created_at: UnixMillis,
-    /// When its current version was registered.
+    /// When its current version was registered, or its name or parent was changed.
     pub modified_at: UnixMillis,
+    /// Since when it is in the trash, where nobody sees it and nothing is rendered for it.
+    pub trashed_at: Option<UnixMillis>,
 }
 
 /// One immutable set of uploaded bytes.
@@ -82,6 +89,8 @@ pub struct FileVersion {
     pub picture: Option<PictureFacts>,
     /// When it was registered.
     pub created_at: UnixMillis,
+    /// Since when it is in the trash without its file.
+    pub trashed_at: Option<UnixMillis>,
 }
 
 impl FileVersion {
@@ -124,6 +133,28 @@ impl VersionOrder {
             _ => true,
         }
     }
+
+    /// Whether a version of this order comes after a removal of `removal`'s, whatever the order of arrival. An equal
+    /// one does not: it is the version that was removed, announced once more.
+    pub fn outlives(&self, removal: &Self) -> bool {
+        matches!(self.compare(removal), None | Some(Ordering::Greater))
+    }
+
+    /// Which of two comes first, when they can be compared at all.
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (&self.sequence, &other.sequence) {
+            (Some(one), Some(two)) if one != two => return Some(one.cmp(two)),
+            _ => {}
+        }
+        match (self.occurred_at, other.occurred_at) {
+            (Some(one), Some(two)) => Some(one.cmp(&two)),
+            _ => self
+                .sequence
+                .as_ref()
+                .filter(|sequence| other.sequence.as_ref() == Some(sequence))
+                .map(|_| Ordering::Equal),
+        }
+    }
 }
 
 /// Makes sequences comparable as text: decimal numbers are padded to 20 digits on the left. S3 sequencers (hex) are
@@ -142,6 +173,25 @@ pub struct Wanted {
     pub recipe: RecipeHash,
 }
 
+/// Who may see a file, as far as whoever brings a version of it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewAccess {
+    /// These: they replace what the file has, unless that was said later.
+    Declared(Access),
+    /// Nothing: a file that is there keeps what it has, a new one gets this; `None`: operators only.
+    Default(Option<Access>),
+}
+
+impl NewAccess {
+    /// What a new file gets.
+    pub fn of_new_file(&self) -> Option<&Access> {
+        match self {
+            Self::Declared(access) => Some(access),
+            Self::Default(access) => access.as_ref(),
+        }
+    }
+}
+
 /// Everything that intake knows of a new file version; the store makes rows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFileVersion {
@@ -157,8 +207,8 @@ pub struct NewFileVersion {
     pub name: String,
     /// Folder id or issue key.
     pub parent: Option<String>,
-    /// Who may see it; `None`: operators only.
-    pub access: Option<Access>,
+    /// Who may see the file.
+    pub access: NewAccess,
     /// Where the bytes are.
     pub source: SourceLocation,
     /// What the producer says of them.
@@ -171,6 +221,28 @@ pub struct NewFileVersion {
     pub lane: Lane,
     /// The rows to make `pending`.
     pub wanted: Vec<Wanted>,
+    /// What has to hold; else nothing is registered.
+    pub condition: Condition,
+}
+
+/// What has to hold for a file version to be registered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing: what an event announces has happened already.
+    #[default]
+    Always,
+    /// The file is new, and no other file of its parent has its name in any letter case.
+    NewName,
+    /// The file is there and not in the trash; with a revision, it shows that very one.
+    Existing {
+        /// What the client has seen.
+        revision: Option<u32>,
+    },
+}
+
+/// A name as names are compared: in lower case.
+pub fn folded_name(name: &str) -> String {
+    name.to_lowercase()
 }
 
 /// A file with one of its versions and that version's rows: all that any answer is made from.
@@ -205,6 +277,17 @@ mod tests {
         assert!(!order(Some("9"), Some(2)).supersedes(&order(Some("10"), Some(1))));
         assert!(!order(None, Some(1)).supersedes(&order(Some("1"), Some(2))));
         assert!(order(None, None).supersedes(&order(Some("1"), Some(2))));
+    }
+
+    #[test]
+    fn only_what_is_newer_outlives_a_removal() {
+        let removal = order(Some("10"), Some(10));
+        assert!(order(Some("11"), Some(1)).outlives(&removal));
+        assert!(!order(Some("9"), Some(20)).outlives(&removal));
+        assert!(!order(Some("10"), Some(10)).outlives(&removal), "the removed version once more");
+        assert!(!order(None, Some(9)).outlives(&removal) && order(None, Some(11)).outlives(&removal));
+        assert!(order(None, None).outlives(&removal), "what cannot be compared is as old as its arrival");
+        assert!(!order(Some("10"), None).outlives(&order(Some("10"), None)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The words of the product as types, in reading order; DESIGN's vocabulary is theirs.
 
+pub mod access;
 pub mod blob_key;
 pub mod dimensions;
 pub mod failure;
@@ -12,6 +13,7 @@ pub mod lane;
 pub mod limits;
 pub mod plan;
 pub mod preset;
+pub mod principal;
 pub mod representation;
 pub mod retry;
 pub mod source;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use super::blob_key::BlobKey;
 use super::ids::Tenant;
 
@@ -30,9 +31,6 @@ impl SourceLocation {
         }
     }
 }
-
-/// Who may see a file: all groups must hold, any rule in a group is enough (`[["user:1","group:staff"],["scope:x"]]`).
-pub type Access = Vec<Vec<String>>;
 
 /// What the configuration says of one allowed bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]

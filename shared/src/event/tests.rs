@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::domain::file::{VersionIdentity, VersionOrder, normal_sequence};
+use crate::domain::access::Access;
+use crate::domain::file::{NewAccess, VersionIdentity, VersionOrder, normal_sequence};
 use crate::domain::ids::Sha256Digest;
 use crate::domain::lane::Lane;
 use crate::domain::source::{AllowedBucket, SourceLocation};
@@ -13,7 +14,7 @@ fn buckets() -> AllowedBuckets {
     let bucket = |tenant: &str, default_access| AllowedBucket { tenant: tenant.parse().unwrap(), default_access };
     AllowedBuckets::new([
         ("uploads".to_owned(), bucket("acme", None)),
-        ("public".to_owned(), bucket("acme", Some(vec![vec!["anonymous".to_owned()]]))),
+        ("public".to_owned(), bucket("acme", Some(Access::anonymous()))),
     ])
 }
 
@@ -34,6 +35,10 @@ fn with(fields: Value) -> Value {
         event.extend(fields);
     }
     event
+}
+
+fn access(json: Value) -> Access {
+    serde_json::from_value(json).unwrap()
 }
 
 fn registered(intake: Intake) -> NewFileVersion {
@@ -60,7 +65,7 @@ fn the_smallest_bare_event_takes_everything_else_from_the_configuration() {
     assert_eq!(new.version_identity, VersionIdentity::ByDigest(None));
     assert_eq!(new.order, VersionOrder::default());
     assert_eq!((new.name.as_str(), new.lane), ("b.jpg", Lane::Normal));
-    assert_eq!((new.access, new.parent), (None, None));
+    assert_eq!((new.access, new.parent), (NewAccess::Default(None), None));
     assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".into(), key: "a/b.jpg".into() });
     assert_eq!(new.wanted.len(), 5);
 }
@@ -75,7 +80,7 @@ fn every_field_of_the_complete_sample_arrives() {
     assert_eq!((new.name.as_str(), new.parent.as_deref()), ("Lisbon at night.jpg", Some("TRAVEL-17")));
     assert_eq!((new.declared.size, new.declared.content_type.as_deref()), (Some(4_812_331), Some("image/jpeg")));
     assert_eq!(new.declared.sha256, Some(Sha256Digest::of(b"abc")));
-    assert_eq!(new.access.unwrap(), [["user:42", "group:editors"]]);
+    assert_eq!(new.access, NewAccess::Declared(access(json!([["user:42", "group:editors"]]))));
     assert_eq!(new.sha1, None);
 }
 
@@ -133,10 +138,11 @@ fn a_source_id_that_looks_like_a_place_is_another_file() {
 
 #[test]
 fn access_comes_from_the_event_else_from_the_bucket() {
-    let access = |fields| registered(read_json(&with(fields))).access;
-    assert_eq!(access(json!({"bucket": "public"})).unwrap(), [["anonymous"]]);
-    assert_eq!(access(json!({"bucket": "public", "access": [["user:1"]]})).unwrap(), [["user:1"]]);
-    assert_eq!(access(json!({})), None);
+    let of = |fields| registered(read_json(&with(fields))).access;
+    assert_eq!(of(json!({"bucket": "public"})), NewAccess::Default(Some(Access::anonymous())));
+    let declared = of(json!({"bucket": "public", "access": [["user:1"]]}));
+    assert_eq!(declared, NewAccess::Declared(access(json!([["user:1"]]))));
+    assert_eq!(of(json!({})), NewAccess::Default(None));
 }
 
 #[test]

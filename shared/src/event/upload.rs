@@ -4,7 +4,7 @@ use super::fields::cut;
 use super::identity;
 use super::refusal::Refusal;
 use super::wire::{Text, UploadEvent};
-use crate::domain::file::{NewFileVersion, VersionOrder, normal_sequence};
+use crate::domain::file::{Condition, NewAccess, NewFileVersion, VersionOrder, normal_sequence};
 use crate::domain::format::SourceFormat;
 use crate::domain::lane::Lane;
 use crate::domain::plan;
@@ -47,13 +47,14 @@ pub(super) fn new_file_version(
         },
         name,
         parent: text(event.parent),
-        access: event.access.map(|rules| rules.0).or(default_access),
+        access: event.access.map_or(NewAccess::Default(default_access), NewAccess::Declared),
         source: SourceLocation::Bucket { bucket, key },
         declared,
         sha1: None,
         bytes: None,
         lane: event.lane.map_or(Lane::Normal, |lane| lane.0),
         wanted: plan::eager(presets, format),
+        condition: Condition::Always,
     })
 }
 

@@ -7,10 +7,10 @@ use time::format_description::well_known::Rfc3339;
 
 use super::fields::Fields;
 use super::refusal::Refusal;
+use crate::domain::access::Access;
 use crate::domain::file::UnixMillis;
 use crate::domain::ids::{Sha256Digest, Tenant};
 use crate::domain::lane::Lane;
-use crate::domain::source::Access;
 
 /// Longest `source_id`, in bytes of UTF-8.
 pub(super) const SOURCE_ID_BYTES_MAX: usize = 512;
@@ -18,14 +18,10 @@ pub(super) const SOURCE_ID_BYTES_MAX: usize = 512;
 pub(super) const KEY_BYTES_MAX: usize = 1024;
 /// Longest `version_id` and `name`, in bytes of UTF-8; S3's own limit for version ids, and a name may be a whole key.
 pub(super) const NAME_BYTES_MAX: usize = 1024;
-/// Longest other text (`bucket`, `sequence`, `etag`, `content_type`, `parent`, one access rule), in bytes of UTF-8.
+/// Longest other text (`bucket`, `sequence`, `etag`, `content_type`, `parent`), in bytes of UTF-8.
 pub(super) const TEXT_BYTES_MAX: usize = 256;
 /// Largest `size` that can be meant, in bytes: the last integer that every JSON reader keeps exactly (2^53 - 1).
 pub(super) const SIZE_BYTES_MAX: u64 = (1 << 53) - 1;
-/// Most groups of `access`.
-pub(super) const ACCESS_GROUPS_MAX: usize = 32;
-/// Most rules in one group of `access`.
-pub(super) const ACCESS_RULES_MAX: usize = 64;
 
 /// The fields of interfaces' "Upload event", the same in every dialect.
 pub(super) struct UploadEvent {
@@ -42,7 +38,7 @@ pub(super) struct UploadEvent {
     pub sha256: Option<Sha256Digest>,
     pub occurred_at: Option<Moment>,
     pub parent: Option<Text<TEXT_BYTES_MAX>>,
-    pub access: Option<Rules>,
+    pub access: Option<Access>,
     pub lane: Option<ProducerLane>,
 }
 
@@ -154,36 +150,4 @@ impl TryFrom<Value> for ProducerLane {
         let lane = value.as_str().and_then(Lane::from_name).filter(|lane| *lane != Lane::Heavy);
         lane.map(Self).ok_or_else(|| "interactive, normal or backfill is right".to_owned())
     }
-}
-
-/// Who may see a file. An empty list, or an empty group, is refused: by the letter it would mean everybody, or nobody.
-#[derive(Deserialize)]
-#[serde(try_from = "Vec<Vec<String>>")]
-pub(super) struct Rules(pub Access);
-
-impl TryFrom<Vec<Vec<String>>> for Rules {
-    type Error = String;
-
-    fn try_from(groups: Vec<Vec<String>>) -> Result<Self, String> {
-        let fits = |length: usize, max: usize| (1..=max).contains(&length);
-        if !fits(groups.len(), ACCESS_GROUPS_MAX) || !groups.iter().all(|group| fits(group.len(), ACCESS_RULES_MAX)) {
-            return Err(format!(
-                "1 to {ACCESS_GROUPS_MAX} groups of 1 to {ACCESS_RULES_MAX} rules are right; leave the field out for \
-                 the bucket's default, or write [[\"anonymous\"]] for everybody"
-            ));
-        }
-        match groups.iter().flatten().find(|rule| !is_rule(rule)) {
-            None => Ok(Self(groups)),
-            Some(rule) => Err(format!(
-                "the rule {:?} is none of anonymous, user:ID, group:ID, scope:NAME (1 to {TEXT_BYTES_MAX} bytes)",
-                super::fields::cut(rule)
-            )),
-        }
-    }
-}
-
-fn is_rule(rule: &str) -> bool {
-    let named = |(kind, name): (&str, &str)| matches!(kind, "user" | "group" | "scope") && !name.is_empty();
-    let plain = rule.len() <= TEXT_BYTES_MAX && !rule.chars().any(char::is_control);
-    plain && (rule == "anonymous" || rule.split_once(':').is_some_and(named))
 }

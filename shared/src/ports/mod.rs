@@ -4,5 +4,6 @@
 //! into the suite, never into one adapter alone.
 
 pub mod blob_store;
+pub mod file_store;
 pub mod state_store;
 pub mod work_queue;

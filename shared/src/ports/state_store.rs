@@ -182,6 +182,26 @@ pub struct CensusLine {
     pub rows: u64,
 }
 
+/// Why a change of a file was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Another file of the parent has this name.
+    #[error("another file of the parent has this name")]
+    NameInUse,
+    /// The file has changed since the client looked.
+    #[error("the file has another revision by now")]
+    RevisionDiffers,
+    /// The file, or the version, is in the trash.
+    #[error("it is in the trash")]
+    Trashed,
+    /// The file, or the version, is not in the trash.
+    #[error("it is not in the trash")]
+    NotTrashed,
+    /// A file shows a version as long as it is not in the trash itself.
+    #[error("it is the only version of its file")]
+    OnlyVersion,
+}
+
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -191,6 +211,9 @@ pub enum StoreError {
     /// The file or version does not exist.
     #[error("there is no such file version")]
     NotFound,
+    /// What was asked for contradicts what is there; nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A row contradicts our model; this is our bug or somebody's hand.
     #[error("row {id} of table {table} has an impossible {column}: {problem}")]
     Inconsistent {

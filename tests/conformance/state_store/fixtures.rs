@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use adapters::db::Database;
+use shared::domain::access::Access;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::file::{
-    ByteFacts, FileState, NewFileVersion, VersionIdentity, VersionOrder, Wanted, normal_sequence,
+    ByteFacts, Condition, FileState, NewAccess, NewFileVersion, VersionIdentity, VersionOrder, Wanted, normal_sequence,
 };
 use shared::domain::format::OutputFormat;
 use shared::domain::ids::{ClaimToken, Sha256Digest};
@@ -40,7 +41,7 @@ pub(super) fn photo(key: &str) -> NewFileVersion {
         order: VersionOrder::default(),
         name: key.to_owned(),
         parent: Some("folder 7".to_owned()),
-        access: Some(vec![vec!["user:1".to_owned(), "group:staff".to_owned()], vec!["scope:photos".to_owned()]]),
+        access: NewAccess::Declared(access(r#"[["user:1","group:staff"],["scope:photos"]]"#)),
         source: SourceLocation::Bucket { bucket: "photos".to_owned(), key: key.to_owned() },
         declared: DeclaredFacts {
             size: Some(12_345),
@@ -52,6 +53,7 @@ pub(super) fn photo(key: &str) -> NewFileVersion {
         bytes: None,
         lane: Lane::Normal,
         wanted: wanted(&[SMALL, MEDIUM]),
+        condition: Condition::Always,
     }
 }
 
@@ -74,6 +76,11 @@ pub(super) fn sequenced(key: &str, sequence: &str) -> NewFileVersion {
 pub(super) fn wanted(names: &[&str]) -> Vec<Wanted> {
     let presets = PresetTable::built_in();
     names.iter().map(|name| plan::wanted(presets.get(name).unwrap())).collect()
+}
+
+/// Access as events write it.
+pub(super) fn access(json: &str) -> Access {
+    serde_json::from_str(json).unwrap()
 }
 
 pub(super) fn preset(name: &str) -> PresetName {

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use shared::domain::blob_key::BlobKey;
-use shared::domain::file::{NewFileVersion, VersionIdentity, VersionOrder};
+use shared::domain::file::{NewAccess, NewFileVersion, VersionIdentity, VersionOrder};
 use shared::domain::representation::State;
 use shared::domain::source::SourceLocation;
 use shared::ports::state_store::{StateStore, StoreError};
@@ -19,7 +19,7 @@ pub(super) async fn a_new_version_reads_back_as_it_was_registered(Store { store,
     let (file, version) = (&found.file, &found.version);
     assert_eq!((file.id, file.current_version), (registration.file_id, registration.version_id));
     assert_eq!((&file.tenant, &file.identity, &file.name), (&new.tenant, &new.file_identity, &new.name));
-    assert_eq!((&file.parent, &file.access, file.generation), (&new.parent, &new.access, 0));
+    assert_eq!((&file.parent, file.access.as_ref(), file.generation), (&new.parent, new.access.of_new_file(), 0));
     assert_eq!((version.id, version.file_id), (registration.version_id, registration.file_id));
     assert_eq!((&version.identity, &version.source), (&new.version_identity, &new.source));
     assert_eq!((&version.name, &version.declared), (&new.name, &new.declared));
@@ -44,7 +44,7 @@ pub(super) async fn an_upload_reads_back_as_it_was_registered(Store { store, .. 
         sha1: Some("da39a3ee5e6b4b0d3255bfef95601890afd80709".to_owned()),
         bytes: Some(counted),
         parent: None,
-        access: None,
+        access: NewAccess::Default(None),
         ..photo("upload.jpg")
     };
     let found = stands(&store, &registered(&store, &new).await).await;
@@ -58,7 +58,7 @@ pub(super) async fn the_same_version_again_changes_nothing(Store { store, .. }: 
     let before = stands(&store, &first).await;
     let again = NewFileVersion {
         name: "another name".to_owned(),
-        access: None,
+        access: NewAccess::Default(None),
         wanted: wanted(&[LARGE]),
         ..photo("beach.jpg")
     };

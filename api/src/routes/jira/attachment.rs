@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use shared::ports::file_store::Change;
+use shared::ports::state_store::StoreError;
 
 use super::json;
 use crate::App;
@@ -24,7 +25,7 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, path: JiraPath) -> Resul
     match app.deps.files.change(file.file.id, &Change::Trash, None).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         // Somebody else was faster.
-        Err(shared::ports::state_store::StoreError::NotFound) => Err(ApiError::AttachmentMissing(path.id)),
+        Err(StoreError::NotFound | StoreError::Refused(_)) => Err(ApiError::AttachmentMissing(file.file.id.to_string())),
         Err(error) => Err(error.into()),
     }
 }

@@ -29,8 +29,10 @@ impl App {
     async fn attachment(&self, id: &str) -> Result<FileState, ApiError> {
         self.attachments_enabled()?;
         let missing = || ApiError::AttachmentMissing(shown(id));
-        let file = id.parse().map_err(|_| missing())?;
-        self.deps.store.file(file).await?.ok_or_else(missing)
+        match self.file(id.parse().map_err(|_| missing())?).await {
+            Err(ApiError::NotFound | ApiError::Trashed) => Err(missing()),
+            found => found,
+        }
     }
 
     /// Without attachments, no route of theirs finds anything.

@@ -64,9 +64,11 @@ impl App {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
-            match self.deps.store.version(file.file.id, file.version.id).await? {
-                Some(now) => file = now,
-                None => return Ok(None),
+            match self.version(file.file.id, file.version.id).await {
+                Ok(now) => file = now,
+                // Deleted meanwhile.
+                Err(ApiError::NotFound | ApiError::Trashed) => return Ok(None),
+                Err(error) => return Err(error),
             }
         }
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::config::Problem;
+use shared::domain::access::Access;
 use shared::domain::ids::Tenant;
-use shared::domain::source::{Access, AllowedBucket};
+use shared::domain::source::AllowedBucket;
 
 /// The region that is signed for when none is named; most stores other than Amazon's do not look at it.
 const REGION_DEFAULT: &str = "us-east-1";

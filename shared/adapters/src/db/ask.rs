@@ -87,8 +87,13 @@ fn count(rows: u64) -> u32 {
     u32::try_from(rows).unwrap_or(u32::MAX)
 }
 
+/// Not in the trash, nor its file: a request must not bring back what was removed.
 fn exists(version: FileVersionId) -> Sql {
-    Sql::new("SELECT id FROM file_version WHERE id = $1").value(version.get())
+    Sql::new(
+        "SELECT file_version.id FROM file_version JOIN file ON file.id = file_version.file_id
+         WHERE file_version.id = $1 AND file_version.trashed_at IS NULL AND file.trashed_at IS NULL",
+    )
+    .value(version.get())
 }
 
 /// Moves rows of less urgent lanes to this one; `None` when no lane is less urgent. Rows that a worker could take now

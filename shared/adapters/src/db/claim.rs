@@ -35,6 +35,12 @@ impl Database {
             return Ok(None);
         }
         let state = super::read::state_of_version(&transaction, version).await?.ok_or(StoreError::NotFound)?;
+        if state.file.trashed_at.is_some() || state.version.trashed_at.is_some() {
+            // Made by an event or a request that crossed the removal.
+            super::trash::suspend_version(version).run(&transaction).await?;
+            transaction.commit().await.map_err(store_error)?;
+            return Ok(None);
+        }
         transaction.commit().await.map_err(store_error)?;
 
         let parse = |row: &ClaimedRow| representation_value("preset", version, &row.preset);

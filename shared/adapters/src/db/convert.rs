@@ -63,6 +63,8 @@ pub(super) struct FileRow {
     current_version_id: Option<i64>,
     file_created_at: i64,
     modified_at: i64,
+    revision: i64,
+    trashed_at: Option<i64>,
     pub(super) version_id: i64,
     version_identity: String,
     version_name: String,
@@ -81,6 +83,7 @@ pub(super) struct FileRow {
     height: Option<i64>,
     pages: Option<i64>,
     version_created_at: i64,
+    version_trashed_at: Option<i64>,
 }
 
 /// A representation with one of its pages from 2 on, if it has any: one row for each.
@@ -199,6 +202,8 @@ fn file(row: &FileRow) -> Result<File, StoreError> {
         current_version: version_id(at.set("current_version_id", row.current_version_id)?)?,
         created_at: row.file_created_at,
         modified_at: row.modified_at,
+        revision: at.number("revision", row.revision)?,
+        trashed_at: row.trashed_at,
     })
 }
 
@@ -220,6 +225,7 @@ fn version(row: &FileRow) -> Result<FileVersion, StoreError> {
         bytes: byte_facts(&at, row)?,
         picture: picture_facts(&at, row)?,
         created_at: row.version_created_at,
+        trashed_at: row.version_trashed_at,
     })
 }
 

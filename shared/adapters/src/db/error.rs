@@ -35,6 +35,11 @@ pub(super) fn is_missing_reference(error: &StoreError) -> bool {
     matches!(database_error(error).and_then(DbErr::sql_err), Some(SqlErr::ForeignKeyConstraintViolation(_)))
 }
 
+/// Whether a row would have been the second of its kind.
+pub(super) fn is_duplicate(error: &StoreError) -> bool {
+    matches!(database_error(error).and_then(DbErr::sql_err), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
 /// Whether PostgreSQL ended the transaction so that another one could go on; the same call succeeds when repeated.
 pub(super) fn is_deadlock(error: &StoreError) -> bool {
     let code = database_error(error).and_then(database_code);
@@ -44,7 +49,7 @@ pub(super) fn is_deadlock(error: &StoreError) -> bool {
 /// Counts errors of the database itself.
 pub(super) fn count<T>(outcome: &Result<T, StoreError>) {
     match outcome {
-        Ok(_) | Err(StoreError::NotFound) => {}
+        Ok(_) | Err(StoreError::NotFound | StoreError::Refused(_)) => {}
         Err(StoreError::Away(_) | StoreError::NoSpace(_) | StoreError::Inconsistent { .. }) => {
             metrics::counter!(DEPENDENCY_ERRORS, "dependency" => "database").increment(1);
         }
@@ -56,7 +61,7 @@ fn database_error(error: &StoreError) -> Option<&DbErr> {
         StoreError::Away(source) | StoreError::NoSpace(source) => {
             (source.as_ref() as &(dyn Error + 'static)).downcast_ref()
         }
-        StoreError::NotFound | StoreError::Inconsistent { .. } => None,
+        StoreError::NotFound | StoreError::Refused(_) | StoreError::Inconsistent { .. } => None,
     }
 }
 

@@ -91,11 +91,12 @@ fn resolve(version: FileVersionId, counted: ByteFacts) -> Sql {
         .value(format!("{UNRESOLVED}{}", counted.sha256))
 }
 
-/// The other version is what the file shows now, if this one was. The generation stays: clients have seen it.
+/// The other version is what the file shows now, if this one was. The generation stays: the number of versions that
+/// clients have seen does not shrink.
 fn show_instead(file: i64, version: FileVersionId, other: i64) -> Sql {
     Sql::new(
         "UPDATE file
-         SET current_version_id = $3,
+         SET current_version_id = $3, revision = revision + 1,
              modified_at = (SELECT created_at FROM file_version WHERE file_version.id = $3)
          WHERE id = $1 AND current_version_id = $2",
     )

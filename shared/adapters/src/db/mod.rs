@@ -1,4 +1,4 @@
-//! The [`StateStore`] on PostgreSQL and SQLite, one code path for both.
+//! The [`StateStore`] and the [`FileStore`] on PostgreSQL and SQLite, one code path for both.
 //!
 //! Modules in reading order:
 //!
@@ -6,16 +6,19 @@
 //! - `migrations`: the schema.
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
-//! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements.
+//! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
+//!   `listing`, `change`, `trash`: those of the [`FileStore`].
 
 mod ask;
 mod backlog;
+mod change;
 mod claim;
 mod config;
 mod connect;
 mod convert;
 mod error;
 mod facts;
+mod listing;
 mod migrations;
 #[cfg(test)]
 mod plans;
@@ -24,6 +27,7 @@ mod register;
 mod settle;
 mod sql;
 mod sweep;
+mod trash;
 
 use std::time::Duration;
 
@@ -32,11 +36,12 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 use shared::domain::failure::Failure;
-use shared::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, Wanted};
+use shared::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, VersionOrder, Wanted};
 use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Tenant};
 use shared::domain::lane::Lane;
 use shared::domain::preset::PresetName;
 use shared::domain::representation::Outcome;
+use shared::ports::file_store::{Change, FileStore, Listing, Parent, SourceRemoval};
 use shared::ports::state_store::{
     Asked, CensusLine, Claim, DueVersion, LaneBacklog, Registration, SameContent, StateStore, StoreError,
 };
@@ -187,5 +192,42 @@ impl StateStore for Database {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.bounded(|| self.expect_schema()).await
+    }
+}
+
+#[async_trait]
+impl FileStore for Database {
+    async fn versions(
+        &self,
+        file: FileId,
+        before: Option<FileVersionId>,
+        limit: u32,
+    ) -> Result<Vec<FileState>, StoreError> {
+        self.bounded(|| self.read_versions(file, before, limit)).await
+    }
+
+    async fn files_of(&self, listing: &Listing) -> Result<Vec<FileState>, StoreError> {
+        self.bounded(|| self.read_listing(listing)).await
+    }
+
+    async fn count_of(&self, parent: &Parent) -> Result<u64, StoreError> {
+        self.bounded(|| self.count_files(parent)).await
+    }
+
+    async fn file_named(&self, parent: &Parent, name: &str) -> Result<Option<FileState>, StoreError> {
+        self.bounded(|| self.read_named(parent, name)).await
+    }
+
+    async fn change(&self, file: FileId, change: &Change, revision: Option<u32>) -> Result<(), StoreError> {
+        self.bounded(|| self.change_file(file, change, revision)).await
+    }
+
+    async fn source_removed(
+        &self,
+        tenant: &Tenant,
+        identity: &str,
+        order: &VersionOrder,
+    ) -> Result<SourceRemoval, StoreError> {
+        self.bounded(|| self.remove_source(tenant, identity, order)).await
     }
 }

@@ -10,15 +10,16 @@ use shared::domain::lane::Lane;
 use shared::domain::plan;
 use shared::domain::preset::PresetTable;
 use shared::domain::representation::Outcome;
+use shared::ports::file_store::{Listing, ListingKey, Parent};
 
 use super::sql::Sql;
-use super::{Config, Database, ask, backlog, claim, facts, read, register, settle, sweep};
+use super::{Config, Database, ask, backlog, change, claim, facts, listing, read, register, settle, sweep, trash};
 
 /// 4000 files of one version with five representations each, enough for planners to mind; one version in twenty waits,
 /// one in a hundred is held.
 const FILL: &[&str] = &[
-    "INSERT INTO file (tenant, identity, name, generation, current_version_id, created_at, modified_at)
-     SELECT 't', 'file ' || n, 'a.jpg', 0, n, 1, 1 FROM ({numbers}) AS numbers",
+    "INSERT INTO file (tenant, identity, name, parent, generation, current_version_id, created_at, modified_at)
+     SELECT 't', 'file ' || n, 'a.jpg', 'folder ' || n % 400, 0, n, 1, 1 FROM ({numbers}) AS numbers",
     "INSERT INTO file_version (file_id, identity, name, source_bucket, source_key, length_bytes, sha256, created_at)
      SELECT n, 'named:1', 'a.jpg', 'bucket', 'key', 9, 'digest ' || n, 1 FROM ({numbers}) AS numbers",
     "INSERT INTO representation (file_version_id, preset, recipe, state, lane, pending_since, first_attempt_at,
@@ -39,6 +40,9 @@ fn statements() -> Vec<(&'static str, Sql)> {
     let file = FileId::new(40).unwrap();
     let token = ClaimToken::new("w", 1);
     let wanted: Vec<Wanted> = plan::eager(&PresetTable::built_in(), None);
+    let parent = Parent { tenant: Some("t".parse().unwrap()), id: "folder 40".to_owned() };
+    let (by, after) = (ListingKey::Name, Some(file));
+    let by_name = Listing { parent: parent.clone(), by, descending: false, after, offset: 0, limit: 50 };
     let failure = Failure::new(FailureCode::DeadlineExceeded, "too long");
     let counted = ByteFacts { length_bytes: 9, sha256: Sha256Digest::of(b"x") };
     vec![
@@ -56,6 +60,12 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("version", read::file_version(file, version)),
         ("file_by_identity", read::file_by_identity(&"t".parse().unwrap(), "file 40")),
         ("recent", read::recent(None, 50)),
+        ("lock", change::lock(file)),
+        ("suspend", trash::suspend(40)),
+        ("resume", trash::resume(40)),
+        ("versions", listing::versions(file, None, 50)),
+        ("file_named", listing::named(&parent, "a.jpg")),
+        ("files_of", listing::files_of(&by_name)),
         ("representations", read::representations(40..50)),
     ]
 }

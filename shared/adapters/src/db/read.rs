@@ -9,12 +9,14 @@ use super::Database;
 use super::convert::{FileRow, RepresentationRow, file_states, text};
 use super::sql::Sql;
 
-const FILES: &str = "
+pub(super) const FILES: &str = "
 SELECT file.id AS file_id, file.tenant, file.identity AS file_identity, file.name AS file_name, file.parent,
     file.access, file.generation, file.current_version_id, file.created_at AS file_created_at, file.modified_at,
+    file.revision, file.trashed_at,
     file_version.id AS version_id, file_version.identity AS version_identity, file_version.name AS version_name,
     source_blob, source_bucket, source_key, declared_size, declared_content_type, declared_etag, declared_sha256,
-    sha1, length_bytes, sha256, format, width, height, pages, file_version.created_at AS version_created_at
+    sha1, length_bytes, sha256, format, width, height, pages, file_version.created_at AS version_created_at,
+    file_version.trashed_at AS version_trashed_at
 FROM file JOIN file_version ON {which}";
 
 /// One row for each representation, or for each of its pages from 2 on: read together, they cannot disagree.
@@ -65,7 +67,7 @@ pub(super) async fn state_of_version(
     Ok(states(on, sql).await?.pop())
 }
 
-async fn states(on: &impl ConnectionTrait, files: Sql) -> Result<Vec<FileState>, StoreError> {
+pub(super) async fn states(on: &impl ConnectionTrait, files: Sql) -> Result<Vec<FileState>, StoreError> {
     let files: Vec<FileRow> = files.all(on).await?;
     if files.is_empty() {
         return Ok(Vec::new());
@@ -93,7 +95,8 @@ pub(super) fn file_by_identity(tenant: &Tenant, identity: &str) -> Sql {
 }
 
 pub(super) fn recent(before: Option<FileId>, limit: u32) -> Sql {
-    let which = "file_version.id = file.current_version_id WHERE file.id < $1 ORDER BY file.id DESC LIMIT $2";
+    let which = "file_version.id = file.current_version_id WHERE file.id < $1 AND file.trashed_at IS NULL
+        ORDER BY file.id DESC LIMIT $2";
     let before = before.map_or(i64::MAX, FileId::get);
     Sql::new(FILES).part("which", which).value(before).value(i64::from(limit))
 }

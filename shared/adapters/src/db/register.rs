@@ -1,16 +1,20 @@
 //! Registration: rows of a new file version, all or none, and which version is current.
 
 use sea_orm::{DatabaseTransaction, FromQueryResult, Value};
-use shared::domain::file::{NewFileVersion, VersionOrder, Wanted};
+use shared::domain::access::Access;
+use shared::domain::file::{Condition, NewAccess, NewFileVersion, VersionOrder, Wanted, folded_name};
 use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
 use shared::domain::source::SourceLocation;
-use shared::ports::state_store::{Registration, StoreError};
+use shared::ports::file_store::Parent;
+use shared::ports::state_store::{Refusal, Registration, StoreError};
 
 use super::Database;
 use super::convert::{bytes, file_id, identity_text, text, version_id};
-use super::error::store_error;
+use super::error::{is_duplicate, store_error};
+use super::listing::folder;
 use super::sql::Sql;
+use super::{listing, trash};
 
 /// The file as found or made; its row stays locked until the transaction ends, so that versions of one file are
 /// registered one after the other.
@@ -18,18 +22,39 @@ use super::sql::Sql;
 struct LockedFile {
     id: i64,
     current_version_id: Option<i64>,
+    revision: i64,
+    trashed_at: Option<i64>,
+    removed_sequence: Option<String>,
+    removed_occurred_at: Option<i64>,
+}
+
+impl LockedFile {
+    /// The order of the removal, when it is in the trash.
+    fn removed(&self) -> VersionOrder {
+        VersionOrder { sequence: self.removed_sequence.clone(), occurred_at: self.removed_occurred_at }
+    }
 }
 
 #[derive(Debug, FromQueryResult)]
-struct OrderRow {
+pub(super) struct OrderRow {
     sequence: Option<String>,
     occurred_at: Option<i64>,
+}
+
+impl From<OrderRow> for VersionOrder {
+    fn from(row: OrderRow) -> Self {
+        Self { sequence: row.sequence, occurred_at: row.occurred_at }
+    }
 }
 
 impl Database {
     pub(super) async fn register_version(&self, new: &NewFileVersion) -> Result<Registration, StoreError> {
         let transaction = self.begin().await?;
-        let registration = register(&transaction, new).await?;
+        let registration = match register(&transaction, new).await {
+            // Another file has got the name meanwhile.
+            Err(error) if is_duplicate(&error) => return Err(Refusal::NameInUse.into()),
+            registration => registration?,
+        };
         transaction.commit().await.map_err(store_error)?;
         Ok(registration)
     }
@@ -37,6 +62,7 @@ impl Database {
 
 async fn register(on: &DatabaseTransaction, new: &NewFileVersion) -> Result<Registration, StoreError> {
     let file: LockedFile = one("file", lock_file(new)?.first(on).await?)?;
+    check(on, &file, new).await?;
     let Some(inserted) = insert_version(file.id, new).column::<i64>(on).await?.pop() else {
         let known: i64 = one("file_version", known_version(file.id, new).column(on).await?.pop())?;
         return registration(&file, known, false, file.current_version_id == Some(known));
@@ -45,16 +71,36 @@ async fn register(on: &DatabaseTransaction, new: &NewFileVersion) -> Result<Regi
         None => true,
         Some(current) => {
             let current: OrderRow = one("file_version", order_of(current).first(on).await?)?;
-            new.order.supersedes(&VersionOrder { sequence: current.sequence, occurred_at: current.occurred_at })
+            new.order.supersedes(&current.into())
         }
     };
     if is_current {
         make_current(&file, inserted, new)?.run(on).await?;
     }
+    if file.trashed_at.is_some() && new.order.outlives(&file.removed()) {
+        trash::bring_back(file.id).run(on).await?;
+        trash::resume(file.id).run(on).await?;
+    }
     if !new.wanted.is_empty() {
         insert_representations(version_id(inserted)?, &new.wanted, new.lane).run(on).await?;
     }
     registration(&file, inserted, true, is_current)
+}
+
+/// Whether what the registration depends on holds, now that nobody else can change the file.
+async fn check(on: &DatabaseTransaction, file: &LockedFile, new: &NewFileVersion) -> Result<(), StoreError> {
+    match new.condition {
+        Condition::Always => return Ok(()),
+        Condition::NewName => {}
+        Condition::Existing { .. } if file.current_version_id.is_none() => return Err(StoreError::NotFound),
+        Condition::Existing { .. } if file.trashed_at.is_some() => return Err(Refusal::Trashed.into()),
+        Condition::Existing { revision: Some(seen) } if i64::from(seen) != file.revision => {
+            return Err(Refusal::RevisionDiffers.into());
+        }
+        Condition::Existing { .. } => {}
+    }
+    let parent = Parent { tenant: Some(new.tenant.clone()), id: folder(new.parent.as_deref()) };
+    listing::expect_free(on, &parent, &new.name, file.id).await
 }
 
 fn registration(file: &LockedFile, version: i64, is_new: bool, is_current: bool) -> Result<Registration, StoreError> {
@@ -70,16 +116,19 @@ fn one<T>(table: &'static str, row: Option<T>) -> Result<T, StoreError> {
 /// Inserts the file, or changes nothing but the lock on its row.
 pub(super) fn lock_file(new: &NewFileVersion) -> Result<Sql, StoreError> {
     Ok(Sql::new(
-        "INSERT INTO file (tenant, identity, name, parent, access, generation, created_at, modified_at)
-         VALUES ($1, $2, $3, $4, $5, 0, {now}, {now})
+        "INSERT INTO file (tenant, identity, name, parent, access, folded_name, name_is_reserved, generation, created_at,
+             modified_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, {now}, {now})
          ON CONFLICT (tenant, identity) DO UPDATE SET modified_at = file.modified_at
-         RETURNING id, current_version_id",
+         RETURNING id, current_version_id, revision, trashed_at, removed_sequence, removed_occurred_at",
     )
     .value(new.tenant.as_str())
     .value(text(&new.file_identity))
     .value(text(&new.name))
     .value(new.parent.as_deref().map(text))
-    .value(access_json(new)?))
+    .value(new.access.of_new_file().map(access_json).transpose()?)
+    .value(text(&folded_name(&new.name)))
+    .value(i64::from(new.condition == Condition::NewName)))
 }
 
 pub(super) fn insert_version(file: i64, new: &NewFileVersion) -> Sql {
@@ -125,9 +174,16 @@ pub(super) fn order_of(version: i64) -> Sql {
 
 /// Shows the new version. What the producer said of the file with it is what holds now.
 fn make_current(file: &LockedFile, version: i64, new: &NewFileVersion) -> Result<Sql, StoreError> {
+    let declared = match &new.access {
+        // Of a file that was purged nothing is left, so it begins anew.
+        access if file.current_version_id.is_none() => access.of_new_file(),
+        NewAccess::Declared(access) => Some(access),
+        NewAccess::Default(_) => None,
+    };
     Ok(Sql::new(
         "UPDATE file
-         SET current_version_id = $2, name = $3, parent = $4, access = $5,
+         SET current_version_id = $2, name = $3, parent = $4, access = coalesce($5, access), folded_name = $6,
+             revision = CASE WHEN current_version_id IS NULL AND trashed_at IS NULL THEN 0 ELSE revision + 1 END,
              generation = CASE WHEN current_version_id IS NULL THEN 0 ELSE generation + 1 END,
              modified_at = (SELECT created_at FROM file_version WHERE file_version.id = $2)
          WHERE id = $1",
@@ -136,7 +192,8 @@ fn make_current(file: &LockedFile, version: i64, new: &NewFileVersion) -> Result
     .value(version)
     .value(text(&new.name))
     .value(new.parent.as_deref().map(text))
-    .value(access_json(new)?))
+    .value(declared.map(access_json).transpose()?)
+    .value(text(&folded_name(&new.name))))
 }
 
 /// Rows that are `pending` and count as woken now, for a wake follows; rows that are there stay.
@@ -155,6 +212,6 @@ pub(super) fn insert_representations(version: FileVersionId, wanted: &[Wanted], 
     .rows("wanted", rows)
 }
 
-fn access_json(new: &NewFileVersion) -> Result<Option<String>, StoreError> {
-    new.access.as_ref().map(serde_json::to_string).transpose().map_err(|error| StoreError::Away(Box::new(error)))
+fn access_json(access: &Access) -> Result<String, StoreError> {
+    serde_json::to_string(access).map_err(|error| StoreError::Away(Box::new(error)))
 }

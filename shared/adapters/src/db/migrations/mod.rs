@@ -10,6 +10,7 @@ use super::Database;
 use super::error::{SchemaMismatch, store_error};
 
 mod m20261121_000001_create_tables;
+mod m20261122_000004_file_life;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
 const LOCK_KEY: i64 = 0x7468_756D_626C_696E; // "thumblin"
@@ -20,7 +21,7 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_create_tables::Migration)]
+        vec![Box::new(m20261121_000001_create_tables::Migration), Box::new(m20261122_000004_file_life::Migration)]
     }
 }
 
