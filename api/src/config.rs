@@ -68,7 +68,11 @@ impl Config {
             refuse("signed_url_seconds", &self.signed_url_seconds, "is not from 1 to 60");
         }
         if self.signing_key.is_too_short() {
-            refuse("signing_key", &"(hidden)", "is shorter than 16 characters; `openssl rand -hex 32` makes a good one");
+            refuse(
+                "signing_key",
+                &"(hidden)",
+                "is shorter than 16 characters; `openssl rand -hex 32` makes a good one",
+            );
         }
         for (key, value) in [
             ("upload_bytes_max", self.upload_bytes_max),

@@ -63,7 +63,8 @@ impl<S: Send + Sync> FromRequestParts<S> for JiraPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let segments = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
         let Path(mut segments) = segments.map_err(|_| ApiError::NotFound)?;
-        let version = ["2", "3", "latest"].into_iter().find(|known| segments.get("api").is_some_and(|api| api == known));
+        let version =
+            ["2", "3", "latest"].into_iter().find(|known| segments.get("api").is_some_and(|api| api == known));
         let id = segments.remove("attachment").or_else(|| segments.remove("issue")).unwrap_or_default();
         Ok(Self { version: version.ok_or(ApiError::NotFound)?, id })
     }

@@ -102,9 +102,11 @@ impl Links {
     pub(crate) fn signed(&self, signer: &LinkSigner, named: &Named, lifetime: Duration, name: &str) -> String {
         let (expires, signature) = signer.sign(named, lifetime);
         let Named { file, version, representation } = named;
-        let representation = representation.as_deref().map_or_else(String::new, |name| format!("&representation={name}"));
+        let representation =
+            representation.as_deref().map_or_else(String::new, |name| format!("&representation={name}"));
         let digest = Sha256Digest::of(format!("{file}/{version}").as_bytes()).to_string();
-        let uuid = format!("{}-{}-{}-{}-{}", &digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32]);
+        let uuid =
+            format!("{}-{}-{}-{}-{}", &digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32]);
         let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
         format!(
             "{}/file/{uuid}/binary?file={file}&version={version}{representation}&expires={expires}&signature={signature}&name={name}",

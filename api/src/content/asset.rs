@@ -100,7 +100,8 @@ impl Asset {
             Some(etag) => conditional::range_holds(headers, etag),
             None => !headers.contains_key(http::header::IF_RANGE),
         };
-        let asked = headers.get(RANGE).filter(|_| *method == Method::GET && holds).and_then(|value| value.to_str().ok());
+        let asked =
+            headers.get(RANGE).filter(|_| *method == Method::GET && holds).and_then(|value| value.to_str().ok());
         let (status, range) = match range::wanted(asked, length_bytes) {
             Wanted::Unsatisfiable => return Err(ApiError::RangeNotSatisfiable { length_bytes }),
             Wanted::Whole => (StatusCode::OK, 0..length_bytes),

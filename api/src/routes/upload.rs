@@ -55,7 +55,7 @@ pub(crate) async fn post(
         }
     };
     check_digest(&parts.headers, &received.spooled.sha1)?;
-    answer(&app, store(&app, received).await?, query.fields.as_deref()).await
+    answer(&app, store(&app, received, Condition::NewName).await?, query.fields.as_deref()).await
 }
 
 fn check_digest(headers: &HeaderMap, sha1: &str) -> Result<(), ApiError> {
@@ -68,13 +68,13 @@ fn check_digest(headers: &HeaderMap, sha1: &str) -> Result<(), ApiError> {
 }
 
 /// Blob first, row after: what has a row can be read.
-pub(crate) async fn store(app: &App, received: Received) -> Result<FileId, ApiError> {
+pub(crate) async fn store(app: &App, received: Received, condition: Condition) -> Result<FileId, ApiError> {
     let deps = &app.deps;
     let spooled = &received.spooled;
     let key = BlobKey::Source { tenant: deps.config.tenant.clone(), digest: spooled.sha256 };
     let body = BlobBody::File { path: spooled.path(), length_bytes: spooled.length_bytes };
     deps.blobs.put(&key, body, received.content_type.as_deref().unwrap_or(UNKNOWN_TYPE)).await?;
-    let new = new_file_version(app, key, &received);
+    let new = new_file_version(app, key, &received, condition);
     let registered = register(deps.store.as_ref(), deps.queue.as_ref(), &new).await?;
     let (file, version) = (registered.registration.file_id, registered.registration.version_id);
     tracing::debug!(
@@ -90,7 +90,7 @@ pub(crate) async fn store(app: &App, received: Received) -> Result<FileId, ApiEr
     Ok(file)
 }
 
-fn new_file_version(app: &App, key: BlobKey, received: &Received) -> NewFileVersion {
+fn new_file_version(app: &App, key: BlobKey, received: &Received, condition: Condition) -> NewFileVersion {
     let Received { name, parent, content_type, spooled } = received;
     let format = SourceFormat::declared(name, content_type.as_deref());
     NewFileVersion {
@@ -113,7 +113,7 @@ fn new_file_version(app: &App, key: BlobKey, received: &Received) -> NewFileVers
         bytes: Some(ByteFacts { length_bytes: spooled.length_bytes, sha256: spooled.sha256 }),
         lane: Lane::Normal,
         wanted: plan::eager(&app.deps.presets, format),
-        condition: Condition::NewName,
+        condition,
     }
 }
 

@@ -27,7 +27,8 @@ async fn guarded() -> TestApi {
 
 /// Thumbnails are not waited for.
 async fn impatient() -> TestApi {
-    TestApi::with(Setup { jira: Config { attachments_enabled: true, thumbnail_wait_seconds: 0 }, ..Setup::default() }).await
+    TestApi::with(Setup { jira: Config { attachments_enabled: true, thumbnail_wait_seconds: 0 }, ..Setup::default() })
+        .await
 }
 
 fn part(headers: &str, body: &str) -> String {
@@ -97,8 +98,17 @@ fn location(response: &Response) -> String {
 #[tokio::test]
 async fn without_credentials_jira_says_so_in_its_own_words() {
     let api = guarded().await;
-    let malformed =
-        ["", "Bearer", "Bearer x", "Basic", "Basic !", "Basic AAAA", "Digest x", "Bearer \t", &format!("Bearer {TOKEN}x")];
+    let malformed = [
+        "",
+        "Bearer",
+        "Bearer x",
+        "Basic",
+        "Basic !",
+        "Basic AAAA",
+        "Digest x",
+        "Bearer \t",
+        &format!("Bearer {TOKEN}x"),
+    ];
     for authorization in malformed {
         let request = api.request("GET", "/rest/api/2/attachment/1").header("Authorization", authorization);
         let response = request.send().await.unwrap();
@@ -118,7 +128,10 @@ async fn a_token_opens_as_a_password_and_as_a_bearer() {
         let path = format!("{prefix}/myself");
         let basic = api.request("GET", &path).basic_auth("me@example.org", Some(TOKEN)).send().await.unwrap();
         let me: Value = basic.json().await.unwrap();
-        assert_eq!((&me["accountId"], &me["accountType"], &me["active"]), (&json!("operator"), &json!("atlassian"), &json!(true)));
+        assert_eq!(
+            (&me["accountId"], &me["accountType"], &me["active"]),
+            (&json!("operator"), &json!("atlassian"), &json!(true))
+        );
         let bearer = api.request("GET", &path).bearer_auth(TOKEN).send().await.unwrap();
         assert_eq!(bearer.status(), 200, "{path}");
     }
@@ -165,6 +178,13 @@ async fn several_files_of_one_request_are_attachments_of_their_own() {
 }
 
 #[tokio::test]
+async fn names_may_come_twice_in_an_issue() {
+    let api = TestApi::start().await;
+    let ids = attached(&api, &["cat.jpg", "cat.jpg"]).await;
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
 async fn the_metadata_has_a_number_where_the_upload_had_text() {
     let api = TestApi::start().await;
     let id = attached(&api, &["cat.jpg"]).await.remove(0);
@@ -172,8 +192,14 @@ async fn the_metadata_has_a_number_where_the_upload_had_text() {
         let metadata = api.json(&format!("/rest/api/{version}/attachment/{id}")).await;
         let link = |path: &str| json!(format!("{PUBLIC_URL}/rest/api/{version}/attachment/{path}{id}"));
         assert_eq!(metadata["id"], json!(id.parse::<u64>().unwrap()));
-        assert_eq!((&metadata["self"], &metadata["content"], &metadata["thumbnail"]), (&link(""), &link("content/"), &link("thumbnail/")));
-        assert_eq!((&metadata["mimeType"], &metadata["size"], &metadata["properties"]), (&json!("image/jpeg"), &json!(10), &json!({})));
+        assert_eq!(
+            (&metadata["self"], &metadata["content"], &metadata["thumbnail"]),
+            (&link(""), &link("content/"), &link("thumbnail/"))
+        );
+        assert_eq!(
+            (&metadata["mimeType"], &metadata["size"], &metadata["properties"]),
+            (&json!("image/jpeg"), &json!(10), &json!({}))
+        );
         let created = metadata["created"].as_str().unwrap();
         assert!(created.ends_with("+0000") && created.len() == "2022-10-06T07:32:47.000+0000".len(), "{created}");
     }
@@ -195,7 +221,10 @@ async fn an_attachment_and_a_box_file_are_the_same_file() {
     assert_eq!(api.json(&format!("/rest/api/3/attachment/{box_file}")).await["filename"], "dog.png");
 
     let issue = api.json("/rest/api/2/issue/proj-1?fields=attachment").await;
-    assert_eq!((&issue["key"], &issue["self"]), (&json!("PROJ-1"), &json!(format!("{PUBLIC_URL}/rest/api/2/issue/PROJ-1"))));
+    assert_eq!(
+        (&issue["key"], &issue["self"]),
+        (&json!("PROJ-1"), &json!(format!("{PUBLIC_URL}/rest/api/2/issue/PROJ-1")))
+    );
     let listed: Vec<_> = issue["fields"]["attachment"].as_array().unwrap().iter().map(|a| a["id"].clone()).collect();
     assert_eq!(listed, [json!(attachment), json!(box_file)]);
     assert_eq!(api.json("/rest/api/2/issue/PROJ-1?fields=summary").await["fields"], json!({}));
@@ -210,10 +239,7 @@ async fn what_is_deleted_is_gone_both_ways_and_from_its_issue() {
     let signed = location(&api.get(&format!("/rest/api/3/attachment/content/{}", ids[0])).await);
     let deleted = api.request("DELETE", &path).send().await.unwrap();
     assert_eq!((deleted.status().as_u16(), deleted.bytes().await.unwrap().len()), (204, 0));
-    assert_eq!(
-        refused(api.get(&path).await, 404).await,
-        format!("The attachment with id '{}' does not exist", ids[0])
-    );
+    assert_eq!(refused(api.get(&path).await, 404).await, format!("The attachment with id '{}' does not exist", ids[0]));
     refused(api.request("DELETE", &path).send().await.unwrap(), 404).await;
     assert_eq!(api.get(&format!("/2.0/files/{}", ids[0])).await.status(), 404);
     assert_eq!(api.get(&signed).await.status(), 404, "links to it end as well");
@@ -303,7 +329,9 @@ async fn a_thumbnail_that_is_being_made_is_waited_for() {
     .await;
     let id = attached(&api, &["cat.jpg"]).await.remove(0);
     let uploaded = behind(&api, &id).await;
-    let asking = tokio::spawn(api.request("GET", &format!("/rest/api/3/attachment/thumbnail/{id}?redirect=false&width=100")).send());
+    let asking = tokio::spawn(
+        api.request("GET", &format!("/rest/api/3/attachment/thumbnail/{id}?redirect=false&width=100")).send(),
+    );
     assert_eq!(api.next_wake(Lane::Interactive).await, uploaded.version, "what waits is hurried");
     seen(&api, uploaded).await;
     api.succeed(uploaded, &[b"other"]).await;
@@ -353,8 +381,7 @@ async fn sixteen_boxes_are_kept_and_then_the_nearest_larger_is_shown() {
         api.get(&format!("/rest/api/3/attachment/thumbnail/{id}?redirect=false&width={width}")).await;
     }
     let state = api.store.file(uploaded.file).await.unwrap().unwrap();
-    let boxes: Vec<_> =
-        state.representations.iter().filter(|row| row.preset.as_str().starts_with("fit_")).collect();
+    let boxes: Vec<_> = state.representations.iter().filter(|row| row.preset.as_str().starts_with("fit_")).collect();
     assert_eq!(boxes.len(), 16);
     let content = api.store_pages(&[b"a box"]).await;
     api.settle(uploaded, |_| Outcome::Success(content.clone())).await;
@@ -435,8 +462,19 @@ async fn nothing_that_clients_send_is_a_server_error() {
     let (id, _) = rendered(&api).await;
     let long = "9".repeat(9000);
     for bad in [
-        "width=0", "width=-1", "width=abc", "width=", "width=1.5", "height=2147483648", "width=%ff", "width=1&width=2",
-        "redirect=maybe", "redirect=", "fallbackToDefault=1", "redirect=true&redirect=false", "width=%00",
+        "width=0",
+        "width=-1",
+        "width=abc",
+        "width=",
+        "width=1.5",
+        "height=2147483648",
+        "width=%ff",
+        "width=1&width=2",
+        "redirect=maybe",
+        "redirect=",
+        "fallbackToDefault=1",
+        "redirect=true&redirect=false",
+        "width=%00",
         &format!("width={long}"),
     ] {
         refused(api.get(&format!("/rest/api/3/attachment/thumbnail/{id}?{bad}")).await, 400).await;
@@ -446,12 +484,28 @@ async fn nothing_that_clients_send_is_a_server_error() {
     refused(api.get("/rest/api/3/issue/A-1?fields=a&fields=b").await, 400).await;
     let unknown = api.get(&format!("/rest/api/3/attachment/thumbnail/{id}?width=320&extra=1&%zz&=")).await;
     assert_eq!(unknown.status(), 303, "unknown parameters are left alone");
-    for strange in ["0", "-1", "01", "9007199254740992", "99999999999999999999", "abc", "%2e%2e", "%00", "%ff", "1%2f2", "1;x", &long] {
-        for path in ["attachment/", "attachment/content/", "attachment/thumbnail/", "issue/"] {
+    for strange in [
+        "0",
+        "-1",
+        "01",
+        "9007199254740992",
+        "99999999999999999999",
+        "abc",
+        "%2e%2e",
+        "%00",
+        "%ff",
+        "1%2f2",
+        "1;x",
+        &long,
+    ] {
+        let is_issue = strange.parse().is_ok_and(|id: u64| id > 0);
+        let paths = ["attachment/", "attachment/content/", "attachment/thumbnail/", "issue/"];
+        for path in &paths[..if is_issue { 3 } else { 4 }] {
             refused(api.get(&format!("/rest/api/3/{path}{strange}")).await, 404).await;
         }
     }
-    for (method, path) in [("PUT", "/rest/api/3/attachment/1"), ("POST", "/rest/api/2/serverInfo"), ("DELETE", UPLOAD)] {
+    for (method, path) in [("PUT", "/rest/api/3/attachment/1"), ("POST", "/rest/api/2/serverInfo"), ("DELETE", UPLOAD)]
+    {
         refused(api.request(method, path).send().await.unwrap(), 405).await;
     }
     for path in ["/rest", "/rest/api", "/rest/api/3", "/rest/api/3/nothing", "/rest/api/3/attachment", "/ex/jira/x/y"] {

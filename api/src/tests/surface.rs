@@ -12,8 +12,10 @@ async fn guarded() -> TestApi {
 
 /// A path of the table with something in its places.
 fn concrete(path: &str) -> String {
-    let path = path.replace("{api}", "3").replace("{cloud}", "1").replace("{attachment}", "1").replace("{issue}", "A-1");
-    let path = path.replace("{uuid}", "1").replace("{file}", "1").replace("{version}", "2").replace("{name}", "jpg_320x320");
+    let path =
+        path.replace("{api}", "3").replace("{cloud}", "1").replace("{attachment}", "1").replace("{issue}", "A-1");
+    let path =
+        path.replace("{uuid}", "1").replace("{file}", "1").replace("{version}", "2").replace("{name}", "jpg_320x320");
     path.replace("{*asset_path}", "1.jpg")
 }
 

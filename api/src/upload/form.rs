@@ -125,7 +125,10 @@ async fn read_attributes(form: &mut Multipart<'_, BodyDataStream>) -> Result<Att
     Ok(attributes)
 }
 
-pub(super) async fn spool(form: &mut Multipart<'_, BodyDataStream>, config: &crate::Config) -> Result<Spooled, ApiError> {
+pub(super) async fn spool(
+    form: &mut Multipart<'_, BodyDataStream>,
+    config: &crate::Config,
+) -> Result<Spooled, ApiError> {
     let mut spool = Spool::create(&config.spool_directory, config.upload_bytes_max).await?;
     while let Some(chunk) = form.chunk().await? {
         spool.write(&chunk).await?;

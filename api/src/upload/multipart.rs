@@ -72,7 +72,15 @@ where
         let delimiter = Finder::new(format!("\r\n--{boundary}").as_bytes()).into_owned();
         // The first boundary has no line before it; with this line end every delimiter looks the same.
         let buffer = BytesMut::from("\r\n");
-        Ok(Self { stream, buffer, delimiter, place: Place::Body, parts: 0, parts_max: PARTS_MAX, bytes_left: bytes_max })
+        Ok(Self {
+            stream,
+            buffer,
+            delimiter,
+            place: Place::Body,
+            parts: 0,
+            parts_max: PARTS_MAX,
+            bytes_left: bytes_max,
+        })
     }
 
     /// Another limit for the number of parts.

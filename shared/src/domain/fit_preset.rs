@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn other_names_are_nobodys() {
-        for other in ["fit_0x1", "fit_01x1", "fit_600x100", "fit_16448x64", "fit_64", "fit_64x64x64", "fit_+1x1", "fitx"] {
+        for other in
+            ["fit_0x1", "fit_01x1", "fit_600x100", "fit_16448x64", "fit_64", "fit_64x64x64", "fit_+1x1", "fitx"]
+        {
             assert!(by_name(other).is_none(), "{other}");
         }
     }

@@ -26,7 +26,8 @@ pub fn missing(table: &PresetTable, state: &FileState) -> Vec<Wanted> {
 /// The smallest representation from which all of these can be scaled, so that the source need not be read: when all
 /// of them are small boxes, and the version has one of the whole picture, by the recipe in force now, that is large enough.
 pub fn larger<'a>(table: &PresetTable, state: &'a FileState, presets: &[Preset]) -> Option<&'a PageContent> {
-    let all_small = presets.iter().all(|preset| fit_preset::is_name(&preset.name) && fit_preset::is_small(preset.bounds()));
+    let all_small =
+        presets.iter().all(|preset| fit_preset::is_name(&preset.name) && fit_preset::is_small(preset.bounds()));
     let width = presets.iter().map(|preset| preset.width).max().filter(|_| all_small)?.saturating_mul(HEADROOM);
     let height = presets.iter().map(|preset| preset.height).max()?.saturating_mul(HEADROOM);
     let fits = |page: &&PageContent| page.dimensions.width >= width && page.dimensions.height >= height;

@@ -25,7 +25,9 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, path: JiraPath) -> Resul
     match app.deps.files.change(file.file.id, &Change::Trash, None).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         // Somebody else was faster.
-        Err(StoreError::NotFound | StoreError::Refused(_)) => Err(ApiError::AttachmentMissing(file.file.id.to_string())),
+        Err(StoreError::NotFound | StoreError::Refused(_)) => {
+            Err(ApiError::AttachmentMissing(file.file.id.to_string()))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -64,7 +64,9 @@ mod tests {
         for good in ["bytes=0-1", "bytes=5-", "bytes=-5", "Bytes=0-0", "bytes=0-1,5-6", "bytes=0-1, -2"] {
             assert!(check(good), "{good}");
         }
-        for bad in ["", "bytes", "bytes=", "bytes=-", "bytes=5-1", "bytes=a-b", "items=0-1", "0-1", "bytes=0-1,x", "bytes=--1"] {
+        for bad in
+            ["", "bytes", "bytes=", "bytes=-", "bytes=5-1", "bytes=a-b", "items=0-1", "0-1", "bytes=0-1,x", "bytes=--1"]
+        {
             assert!(!check(bad), "{bad}");
         }
     }

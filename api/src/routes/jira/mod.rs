@@ -42,11 +42,8 @@ impl App {
 
     /// A link to these bytes that needs no credentials: clients drop theirs on the way (contract 0.16).
     fn signed(&self, file: &FileState, representation: Option<&str>, name: &str) -> String {
-        let named = Named {
-            file: file.file.id,
-            version: file.version.id,
-            representation: representation.map(str::to_owned),
-        };
+        let named =
+            Named { file: file.file.id, version: file.version.id, representation: representation.map(str::to_owned) };
         self.deps.links.signed(&self.deps.signer, &named, self.deps.config.signed_url_lifetime(), name)
     }
 }

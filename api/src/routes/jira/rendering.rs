@@ -102,7 +102,8 @@ impl App {
     /// The representations that show the whole picture, each with its state.
     fn whole<'a>(&self, file: &'a FileState) -> Vec<(Preset, &'a State)> {
         let rows = file.representations.iter();
-        let known = rows.filter_map(|row| Some((self.deps.presets.resolve(row.preset.as_str())?.into_owned(), &row.state)));
+        let known =
+            rows.filter_map(|row| Some((self.deps.presets.resolve(row.preset.as_str())?.into_owned(), &row.state)));
         known.filter(|(preset, _)| preset.fit == Fit::Contain).collect()
     }
 
@@ -110,9 +111,7 @@ impl App {
     fn nearest(&self, file: &FileState, bounds: Bounds) -> Option<(Preset, PageContent)> {
         let shown = file.version.picture?.dimensions.fit_inside(bounds);
         let there = self.whole(file).into_iter().filter_map(|(preset, state)| Some((preset, page_of(state)?)));
-        let fills = |page: &PageContent| {
-            page.dimensions.width >= shown.width && page.dimensions.height >= shown.height
-        };
+        let fills = |page: &PageContent| page.dimensions.width >= shown.width && page.dimensions.height >= shown.height;
         let (larger, smaller): (Vec<_>, Vec<_>) = there.partition(|(_, page)| fills(page));
         let area = |(_, page): &(Preset, PageContent)| page.dimensions.area_pixels();
         larger.into_iter().min_by_key(area).or_else(|| smaller.into_iter().max_by_key(area))

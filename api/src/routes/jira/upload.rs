@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
+use shared::domain::file::Condition;
 
 use super::{issue, json};
 use crate::App;
@@ -19,11 +20,7 @@ use crate::wire::jira::{self, IdAs};
 const ATLASSIAN_TOKEN: HeaderName = HeaderName::from_static("x-atlassian-token");
 const NO_CHECK: [&str; 2] = ["no-check", "nocheck"];
 
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    path: JiraPath,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(crate) async fn post(State(app): State<Arc<App>>, path: JiraPath, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
     let key = match checked(&app, &parts.headers, &path.id) {
@@ -43,7 +40,8 @@ pub(crate) async fn post(
     let links = app.deps.links.jira(path.version);
     let mut attachments = Vec::with_capacity(received.len());
     for file in received {
-        let id = upload::store(&app, file).await?;
+        // Attachments of an issue may have the same name.
+        let id = upload::store(&app, file, Condition::Always).await?;
         let state = app.deps.store.file(id).await?.ok_or(ApiError::NotFound)?;
         attachments.push(jira::attachment(&state, IdAs::Text, &links));
     }
