@@ -20,7 +20,7 @@ lint: ## format, lints and documentation, warnings as errors
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/test-servers .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/test-servers scripts/test-clients .ci/run; fi
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --locked check; fi
 
 fmt: ## format everything
@@ -31,9 +31,11 @@ test: build ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some
 ifeq ($(NEXTEST),yes)
 	cargo nextest run $(CARGO_FLAGS) --no-run
 	cargo test $(CARGO_FLAGS) --doc --quiet
+	scripts/test-clients
 	scripts/test-servers run -- cargo nextest run $(CARGO_FLAGS) --profile $(PROFILE) --run-ignored all $(ARGS)
 else
 	cargo test $(CARGO_FLAGS) --no-run
+	scripts/test-clients
 	scripts/test-servers run -- cargo test $(CARGO_FLAGS) --no-fail-fast $(ARGS) -- --include-ignored
 endif
 

@@ -11,5 +11,6 @@ mod harness;
 mod command_line;
 mod compose;
 mod demo;
+mod jira_clients;
 mod one_process;
 mod production;
