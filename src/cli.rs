@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Inputs, Loaded, load, masked};
 use crate::exit::{Exit, Failed};
 use crate::roles::Roles;
-use crate::{bench, demo, doctor, health, render_files, roles};
+use crate::{bench, check_event, demo, doctor, health, parked, publish, render_files, roles};
 
 /// Turns every upload into its thumbnails and other representations, in the background.
 #[derive(Debug, Parser)]
@@ -51,6 +51,12 @@ pub enum Command {
     /// Measure what this machine can do
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Tell which dialect a message is, what it means, and what is wrong with it
+    CheckEvent(check_event::Arguments),
+    /// Emit an event as a producer would
+    Publish(publish::Arguments),
+    /// List, show, replay or drop messages that nobody could read
+    Parked(parked::Arguments),
     /// Check the machine and every dependency, one line each, with the remedy
     Doctor(ReportArguments),
     /// Ask a running process whether it is ready; for container health checks
@@ -94,7 +100,7 @@ pub struct CommonArguments {
 }
 
 impl CommonArguments {
-    fn load(&self, listen: Option<SocketAddr>) -> Result<Loaded, Failed> {
+    pub(crate) fn load(&self, listen: Option<SocketAddr>) -> Result<Loaded, Failed> {
         let mut flags = Vec::new();
         if let Some(directory) = &self.data {
             flags.extend(data_flags(directory));
@@ -147,6 +153,9 @@ async fn dispatch(command: Command) -> Result<Exit, Failed> {
         Command::Migrate(arguments) => roles::migrate(&arguments.load()?.config).await,
         Command::Render(arguments) => render_files::run(arguments).await,
         Command::Bench(bench) => bench::run(bench).await,
+        Command::CheckEvent(arguments) => check_event::run(arguments),
+        Command::Publish(arguments) => publish::run(arguments).await,
+        Command::Parked(arguments) => parked::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments.common.load(None), arguments.json).await,
         Command::Health(arguments) => health::run(arguments).await,
         Command::Config(arguments) => print_config(&arguments.common.load(None)?, arguments.json),

@@ -7,13 +7,16 @@
 //! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`]: the commands that are more than a role.
 
 pub mod bench;
+pub mod check_event;
 pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
 pub mod health;
+pub mod parked;
 pub mod platform;
+pub mod publish;
 pub mod readiness;
 pub mod render_files;
 pub mod roles;

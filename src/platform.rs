@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use adapters::db::Database;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
+use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::{StateStore, StoreError};
 use shared::ports::work_queue::{QueueError, WorkQueue};
 use tokio_util::sync::CancellationToken;
@@ -22,12 +23,45 @@ pub struct Platform {
     pub store: Arc<dyn StateStore>,
     /// The same rows, as people move files about.
     pub files: Arc<dyn FileStore>,
+    /// Messages that nobody could read.
+    pub parking: Arc<dyn ParkingStore>,
     /// Wakes and events.
     pub queue: Arc<dyn WorkQueue>,
     /// Our own blobs.
     pub blobs: Arc<dyn BlobStore>,
     /// Sources, ours and the producers'.
     pub sources: Arc<dyn SourceStore>,
+}
+
+/// What commands stand on that only look at rows or change them.
+pub struct Rows {
+    /// Messages that nobody could read.
+    pub parking: Arc<dyn ParkingStore>,
+}
+
+impl Rows {
+    /// Opens the database; one that is away, or whose schema is behind, ends the command.
+    pub async fn open(config: &Config) -> Result<Self, Failed> {
+        let database = Database::connect(&config.database).await.map_err(away)?;
+        database.ping().await.map_err(away)?;
+        Ok(Self { parking: Arc::new(database) })
+    }
+}
+
+/// Opens the queue; one that is away ends the command.
+pub async fn open_queue(config: &Config) -> Result<Arc<dyn WorkQueue>, Failed> {
+    adapters::queue::open(&config.queue).await.map_err(|error| match Trouble::of_queue(error) {
+        Trouble::Away(error) => Failed::dependency(error),
+        Trouble::Final(error) => Failed::usage(error),
+    })
+}
+
+/// The database did not do it.
+pub(crate) fn away(error: StoreError) -> Failed {
+    match error {
+        StoreError::Away(_) | StoreError::NoSpace(_) => Failed::dependency(error),
+        other => Failed::from(anyhow::Error::new(other)),
+    }
 }
 
 /// Whether a role brings the schema up to date itself.
@@ -47,7 +81,8 @@ impl Platform {
             .map_err(|problems| Failed::usage(Problems(problems)))?;
         let Some(database) = connect_database(config, schema, drain).await? else { return Ok(None) };
         let Some(queue) = connect_queue(config, drain).await? else { return Ok(None) };
-        Ok(Some(Self { store: database.clone(), files: database, queue, blobs, sources }))
+        let (store, files, parking) = (database.clone(), database.clone(), database);
+        Ok(Some(Self { store, files, parking, queue, blobs, sources }))
     }
 
     /// Brings the schema up to date, waiting for the database until `drain` is cancelled (then `None`).

@@ -7,7 +7,6 @@ use adapters::telemetry::metrics::Exposition;
 use anyhow::{Context as _, anyhow};
 use api::Ops;
 use shared::config::Problem;
-use shared::domain::source::AllowedBuckets;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -132,10 +131,12 @@ impl Running {
         let deps = api::Deps {
             store: platform.store.clone(),
             files: platform.files.clone(),
+            parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             sources: platform.sources.clone(),
             queue: platform.queue.clone(),
             presets: Arc::new(config.preset_table()),
+            buckets: Arc::new(config.allowed_buckets()),
             config: Arc::new(config.api.clone()),
             jira: Arc::new(config.jira.clone()),
             signer: api::LinkSigner::new(&config.api.signing_key),
@@ -156,11 +157,12 @@ impl Running {
     fn start_worker(&mut self, config: &Config, platform: &Platform) -> anyhow::Result<()> {
         let deps = worker::Deps {
             store: platform.store.clone(),
+            parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             sources: platform.sources.clone(),
             queue: platform.queue.clone(),
             presets: Arc::new(config.preset_table()),
-            buckets: Arc::new(AllowedBuckets::new(config.sources.iter().map(|source| source.allowed()))),
+            buckets: Arc::new(config.allowed_buckets()),
             limits: Arc::new(config.limits.clone()),
             config: Arc::new(config.worker.clone()),
             retry: Arc::new(config.retry.clone()),

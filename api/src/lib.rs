@@ -13,8 +13,10 @@
 use std::sync::Arc;
 
 use shared::domain::preset::PresetTable;
+use shared::domain::source::AllowedBuckets;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
+use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::WorkQueue;
 
@@ -50,6 +52,8 @@ pub struct Deps {
     pub store: Arc<dyn StateStore>,
     /// The same rows, as people move files about.
     pub files: Arc<dyn FileStore>,
+    /// Messages that nobody could read.
+    pub parking: Arc<dyn ParkingStore>,
     /// Sources of uploads and bytes of representations.
     pub blobs: Arc<dyn BlobStore>,
     /// Sources, ours and the producers'.
@@ -58,6 +62,8 @@ pub struct Deps {
     pub queue: Arc<dyn WorkQueue>,
     /// What can be asked for.
     pub presets: Arc<PresetTable>,
+    /// Buckets that sources come from, for whose files are in them.
+    pub buckets: Arc<AllowedBuckets>,
     /// Section `[api]`, checked.
     pub config: Arc<Config>,
     /// Section `[jira]`, checked.

@@ -75,6 +75,9 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/v1/files/{file}", Operator, get(routes::own_file::get)),
         read("/v1/presets", Operator, get(routes::presets::get)),
         read("/v1/pipeline", Operator, get(routes::pipeline::get)),
+        read("/v1/parked", Operator, get(routes::parked::list)),
+        read("/v1/parked/{id}", Operator, get(routes::parked::get).delete(routes::parked::delete)),
+        read("/v1/parked/{id}/replay", Operator, post(routes::parked::replay)),
         read("/", Public, get(routes::console::get)),
         // Operations.
         read("/livez", Public, get(ops::livez)),

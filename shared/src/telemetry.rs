@@ -57,7 +57,7 @@ metrics_table! {
     INFLIGHT = Gauge "thumbline_inflight";
     /// Source bytes this worker holds now.
     INFLIGHT_BYTES = Gauge "thumbline_inflight_bytes";
-    /// Messages that this process put into the parking queue since it started.
+    /// Messages that nobody could read and that wait for an operator. Read from the database: aggregate with max.
     PARKED = Gauge "thumbline_parked";
     /// Attempts that ended with a retry, by failure code.
     RETRIES = Counter "thumbline_retries_total";

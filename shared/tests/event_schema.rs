@@ -46,12 +46,12 @@ impl Schemas {
 }
 
 fn parser_accepts(event: &Value) -> bool {
-    let bucket = AllowedBucket { tenant: "acme".parse().expect("a tenant"), default_access: None };
+    let bucket = AllowedBucket { tenant: "acme".parse().expect("a tenant"), default_access: None, own_blobs: None };
     let buckets = AllowedBuckets::new([("uploads".to_owned(), bucket)]);
     let message = Message { body: event.to_string().into(), ..Message::default() };
     let intake = read(&message, &buckets, &PresetTable::built_in());
     assert_ne!(intake.dialect, Dialect::Unknown, "{event}");
-    matches!(intake.meaning, Meaning::Register(_))
+    matches!(&intake.meanings[..], [Meaning::Register(_)])
 }
 
 /// A bare event: the smallest one with one field set.

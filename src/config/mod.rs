@@ -11,6 +11,7 @@ use serde::Deserialize;
 use shared::config::Problem;
 use shared::domain::limits::Limits;
 use shared::domain::preset::{Preset, PresetTable};
+use shared::domain::source::AllowedBuckets;
 
 pub use mask::masked;
 
@@ -117,6 +118,11 @@ impl Config {
     /// The built-in presets with the user's own.
     pub fn preset_table(&self) -> PresetTable {
         PresetTable::new(self.presets.clone()).unwrap_or_else(|_| PresetTable::built_in())
+    }
+
+    /// The buckets that events may name.
+    pub fn allowed_buckets(&self) -> AllowedBuckets {
+        AllowedBuckets::new(self.sources.iter().map(|source| source.allowed(&self.blobs)))
     }
 
     fn check(&self, problems: &mut Vec<Problem>) {

@@ -8,6 +8,7 @@ mod facts;
 mod files;
 mod fixtures;
 mod model;
+mod parking;
 mod reading;
 mod registration;
 mod schema;
@@ -137,6 +138,13 @@ behaviours! {
         files_of_a_parent_come_in_order_and_in_pages,
         files_without_a_parent_are_the_roots,
         versions_come_newest_first_and_in_pages,
+    }
+    parking {
+        what_was_parked_reads_back_byte_for_byte,
+        the_same_message_again_is_counted,
+        parked_messages_are_listed_in_pages_and_by_code,
+        a_replayed_message_goes_unless_it_was_parked_again,
+        a_message_that_was_cut_is_not_replayed,
     }
     reading {
         every_way_to_a_file_shows_the_same,

@@ -97,3 +97,24 @@ async fn a_server_that_is_down_at_start_is_waited_for() {
     assert_eq!(ops.get("/readyz").await.status().as_u16(), 503);
     assert!(api.terminate().success(), "it can be stopped while it waits");
 }
+
+#[test]
+fn check_event_says_what_a_message_means() {
+    let check = |file: &str, arguments: &[&str]| {
+        let path = format!("{}/docs/events/samples/{file}", env!("CARGO_MANIFEST_DIR"));
+        let output = thumbline(&[&["check-event", &path, "--json"], arguments].concat())
+            .env("THUMBLINE__SOURCES", r#"[{bucket = "uploads", tenant = "acme", url = "file:/nowhere"}]"#)
+            .output()
+            .unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), told)
+    };
+    let (code, told) = check("s3-minio.json", &[]);
+    assert_eq!((code, &told["dialect"]), (Some(0), &"s3".into()));
+    assert_eq!(told["meanings"][0]["file"], "s3://uploads/photos/Lisbon at night + 1.jpg");
+    assert_eq!((&told["meanings"][0]["meaning"], &told["meanings"][0]["tenant"]), (&"register".into(), &"acme".into()));
+    assert_eq!(check("deleted.json", &[]).1["meanings"][0]["meaning"], "delete");
+    let (code, told) = check("bare-smallest.json", &["--header", "ce-type=com.example.sold"]);
+    assert_eq!((code, &told["dialect"]), (Some(1), &"cloudevents_binary".into()));
+    assert_eq!(told["meanings"][0]["code"], "missing_field");
+}

@@ -12,5 +12,6 @@ mod command_line;
 mod compose;
 mod demo;
 mod jira_clients;
+mod notifications;
 mod one_process;
 mod production;

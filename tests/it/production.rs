@@ -74,17 +74,19 @@ async fn the_same_event_ten_times_is_one_file_with_one_version() {
 async fn what_nobody_can_read_is_parked_with_the_reason_and_stops_nothing() {
     let production = Production::start(1, &[]).await;
     production.publish("this is not JSON").await;
-    let (body, headers) = production.parked().await;
-    assert_eq!(body, b"this is not JSON");
-    let header = |headers: &[(String, String)], name: &str| {
-        headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
-    };
-    assert!(header(&headers, "x-thumbline-reason").is_some_and(|reason| !reason.is_empty()), "{headers:?}");
-    assert!(header(&headers, "x-thumbline-code").is_some(), "{headers:?}");
+    let parked = production.parked("not_json").await;
+    assert_eq!((&parked["body"], &parked["body_is_exact"]), (&"this is not JSON".into(), &true.into()));
+    assert!(!parked["reason"].as_str().unwrap().is_empty());
 
     production.publish(r#"{"bucket": "somebody-elses", "key": "x.png"}"#).await;
-    let (_, headers) = production.parked().await;
-    assert_eq!(header(&headers, "x-thumbline-code").as_deref(), Some("unknown_bucket"));
+    production.parked("unknown_bucket").await;
+    let list = production.command("parked list --json").output().unwrap();
+    let listed: Vec<serde_json::Value> =
+        String::from_utf8(list.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        listed.iter().map(|row| row["code"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["unknown_bucket", "not_json"]
+    );
 
     production.put_source("good.png", &pictures::png(64, 64)).await;
     production.publish_upload("good.png", "1").await;
@@ -92,6 +94,15 @@ async fn what_nobody_can_read_is_parked_with_the_reason_and_stops_nothing() {
     production.client().settled(&id).await;
     let ops = Production::ops(&production.workers[0]);
     assert!(ops.metric(r#"thumbline_events_total{dialect="unknown",outcome="parked"}"#).await >= 1.0);
+
+    // Replayed as it is, it is parked once more; dropped, it is gone.
+    let client = production.client();
+    let replay = format!("/v1/parked/{}/replay", listed[1]["id"]);
+    assert_eq!(client.post(&replay, "application/json", Vec::new()).await.status().as_u16(), 202);
+    eventually("it was parked again", || async { (production.parked("not_json").await["times"] == 2).then_some(()) })
+        .await;
+    assert!(production.command("parked drop --all").status().unwrap().success());
+    assert_eq!(client.json("/v1/parked").await["total"], 0);
     production.finish().await;
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shared::domain::file::NewFileVersion;
 use shared::event::{self, Dialect, Meaning};
+use shared::ports::state_store::StoreError;
 use shared::ports::work_queue::{Delivery, Message, ParkingReason, Subscription};
 use shared::register::{Registered, register};
 use tokio::sync::Semaphore;
@@ -53,9 +54,10 @@ async fn next_with_permit(
     uploads.next().await.map(|delivery| (permit, delivery))
 }
 
-/// What follows for the delivery.
+/// What became of a message.
 enum Verdict {
-    Done(EventOutcome),
+    /// Everything in it was acted upon.
+    Done,
     Park(ParkingReason),
     /// The worker drains before the rows could be made.
     Release,
@@ -64,10 +66,7 @@ enum Verdict {
 async fn take_in(worker: &Worker, delivery: Delivery) {
     let (dialect, verdict) = judge(worker, &delivery.message).await;
     match verdict {
-        Verdict::Done(outcome) => {
-            metrics::event(dialect, outcome);
-            worker.ack(delivery).await;
-        }
+        Verdict::Done => worker.ack(delivery).await,
         Verdict::Park(reason) => {
             if worker.park(delivery, &reason).await {
                 metrics::event(dialect, EventOutcome::Parked);
@@ -77,30 +76,60 @@ async fn take_in(worker: &Worker, delivery: Delivery) {
     }
 }
 
+/// Acts upon everything in the message that can be understood. The first thing that cannot decides what becomes of
+/// the message as a whole; replayed later, the rest of it changes nothing.
 async fn judge(worker: &Worker, message: &Message) -> (Dialect, Verdict) {
-    let intake = event::read(message, &worker.deps.buckets, &worker.deps.presets);
-    let verdict = match intake.meaning {
-        Meaning::Register(new) => register_event(worker, &new).await,
-        Meaning::Park(reason) => Verdict::Park(reason),
-        Meaning::Ignore(reason) => {
-            tracing::debug!(event.dialect = intake.dialect.name(), "event ignored: {reason}");
-            Verdict::Done(EventOutcome::Ignored)
+    let event::Intake { dialect, meanings } = event::read(message, &worker.deps.buckets, &worker.deps.presets);
+    let mut refused = None;
+    for meaning in meanings {
+        match act(worker, dialect, meaning).await {
+            Ok(outcome) => metrics::event(dialect, outcome),
+            Err(NotDone::Parked(reason)) => refused = refused.or(Some(reason)),
+            Err(NotDone::Stopped) => return (dialect, Verdict::Release),
         }
-    };
-    (intake.dialect, verdict)
+    }
+    (dialect, refused.map_or(Verdict::Done, Verdict::Park))
+}
+
+/// Why something could not be acted upon.
+enum NotDone {
+    Parked(ParkingReason),
+    /// The worker drains.
+    Stopped,
+}
+
+async fn act(worker: &Worker, dialect: Dialect, meaning: Meaning) -> Result<EventOutcome, NotDone> {
+    match meaning {
+        Meaning::Register(new) => register_event(worker, &new).await,
+        Meaning::Delete(_) | Meaning::ChangeAccess(_) => Err(NotDone::Parked(ParkingReason {
+            code: "unsupported_type",
+            reason: "deletions and access changes are not acted upon by this version; replay it after an update".into(),
+        })),
+        Meaning::Park(reason) => Err(NotDone::Parked(reason)),
+        Meaning::Ignore(reason) => {
+            tracing::debug!(event.dialect = dialect.name(), "event ignored: {reason}");
+            Ok(EventOutcome::Ignored)
+        }
+    }
 }
 
 /// Makes the rows. While the database is away the delivery stays in hand: giving it back would only make it come again
 /// at once, and count against its deliveries.
-async fn register_event(worker: &Worker, new: &NewFileVersion) -> Verdict {
+async fn register_event(worker: &Worker, new: &NewFileVersion) -> Result<EventOutcome, NotDone> {
     let deps = &worker.deps;
     let registering = || register(&*deps.store, &*deps.queue, new);
     match worker.dependencies.database.patiently(&worker.shutdown, registering).await {
-        Ok(registered) => Verdict::Done(told(worker, new, &registered)),
-        Err(Unanswered::Stopped) => Verdict::Release,
-        Err(Unanswered::Refused(error)) => {
+        Ok(registered) => Ok(told(worker, new, &registered)),
+        Err(unanswered) => Err(not_done(unanswered)),
+    }
+}
+
+fn not_done(unanswered: Unanswered<StoreError>) -> NotDone {
+    match unanswered {
+        Unanswered::Stopped => NotDone::Stopped,
+        Unanswered::Refused(error) => {
             let reason = format!("the rows could not be made: {}", chain(&error));
-            Verdict::Park(ParkingReason { code: "not_registered", reason })
+            NotDone::Parked(ParkingReason { code: "not_registered", reason })
         }
     }
 }

@@ -13,6 +13,8 @@
 //! 5. An attempt that failed ends the row or makes it due again (`retry`). `sweeper` wakes rows that are due and
 //!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only.
 //!
+//! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
+//!
 //! [`run`] starts all of that and drains it: first no more wakes, then running work gets its time, then it is handed
 //! back as if it had never been claimed.
 
@@ -25,6 +27,7 @@ mod heartbeat;
 mod intake;
 mod lanes;
 mod metrics;
+mod parking;
 mod put;
 mod reconcile;
 mod retry;
@@ -38,8 +41,9 @@ use shared::domain::limits::Limits;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
-use shared::ports::work_queue::{Channel, QueueError, WorkQueue};
+use shared::ports::work_queue::{Channel, QueueError, Subscription, WorkQueue};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -60,6 +64,8 @@ const HAND_BACK_SECONDS_MAX: u64 = 5;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// Messages that nobody could read.
+    pub parking: Arc<dyn ParkingStore>,
     /// Where representations are put.
     pub blobs: Arc<dyn BlobStore>,
     /// Where sources are read from.
@@ -106,7 +112,7 @@ pub enum WorkerError {
 pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToken) -> Result<(), WorkerError> {
     let worker = Arc::new(Worker::new(deps, shutdown.clone()).map_err(StartError::Spawn)?);
     worker.pool.prepare(worker.deps.config.concurrency()).await?;
-    let Some((lanes, uploads)) = subscribe(&worker).await? else {
+    let Some((lanes, uploads, parked)) = subscribe(&worker).await? else {
         worker.pool.close().await;
         return Ok(());
     };
@@ -114,6 +120,8 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     let mut parts = JoinSet::new();
     parts.spawn(intake::consume(Arc::clone(&worker), uploads, tasks.clone()));
     parts.spawn(dispatcher::dispatch(Arc::clone(&worker), lanes, tasks.clone()));
+    parts.spawn(parking::drain(Arc::clone(&worker), parked));
+    parts.spawn(parking::replay(Arc::clone(&worker)));
     parts.spawn(sweeper::sweep(Arc::clone(&worker)));
     parts.spawn(sweeper::measure_backlog(Arc::clone(&worker)));
     tracing::info!(
@@ -131,14 +139,16 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     ended
 }
 
-type Subscribed = (Lanes, Box<dyn shared::ports::work_queue::Subscription>);
+type Subscribed = (Lanes, Box<dyn Subscription>, Box<dyn Subscription>);
 
 /// Starts consuming; waits for a queue that is away. `None` when the worker is told to stop before.
 async fn subscribe(worker: &Worker) -> Result<Option<Subscribed>, QueueError> {
     let deps = &worker.deps;
     let subscribing = || async {
         let lanes = Lanes::subscribe(&*deps.queue, &deps.config).await?;
-        Ok((lanes, deps.queue.subscribe(Channel::Uploads, intake::EVENT_PREFETCH).await?))
+        let uploads = deps.queue.subscribe(Channel::Uploads, intake::EVENT_PREFETCH).await?;
+        let parked = deps.queue.subscribe(Channel::Parking, parking::PARKED_PREFETCH).await?;
+        Ok((lanes, uploads, parked))
     };
     match worker.dependencies.queue.patiently(&worker.shutdown, subscribing).await {
         Ok(subscribed) => Ok(Some(subscribed)),

@@ -72,8 +72,9 @@ pub(crate) fn event(dialect: Dialect, outcome: EventOutcome) {
     counter!(names::EVENTS, "dialect" => dialect.name(), "outcome" => outcome.name()).increment(1);
 }
 
-pub(crate) fn parked() {
-    gauge!(names::PARKED).increment(1.0);
+/// How many messages are parked.
+pub(crate) fn parked(count: u64) {
+    gauge!(names::PARKED).set(count as f64);
 }
 
 /// A representation settled as `success` or `error`.

@@ -9,8 +9,8 @@ use shared::ports::work_queue::{QueueError, Wake};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::dependency::{MayBeAway as _, chain};
-use crate::metrics;
 use crate::worker::{Ended, Worker};
+use crate::{metrics, parking};
 
 /// Versions woken with one statement; the pass goes on while batches are full.
 const SWEEP_BATCH: u32 = 500;
@@ -47,6 +47,7 @@ pub(crate) async fn measure_backlog(worker: Arc<Worker>) -> Ended {
             Ok(lanes) => lanes.iter().for_each(metrics::backlog),
             Err(error) => report(Err(error)),
         }
+        parking::measure(&worker).await;
     }
 }
 

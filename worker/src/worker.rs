@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 use crate::Deps;
 use crate::child::Pool;
 use crate::dependency::{Dependencies, Unanswered, chain};
-use crate::metrics;
 
 /// Pause before a message goes back that can be neither read nor parked: an operator has to look.
 const UNPARKABLE_PAUSE: Duration = Duration::from_secs(5);
@@ -62,7 +61,6 @@ impl Worker {
         match self.dependencies.queue.patiently(&self.shutdown, parking).await {
             Ok(()) => {
                 tracing::warn!(parking.code = reason.code, "message parked: {}", reason.reason);
-                metrics::parked();
                 self.ack(delivery).await;
                 return true;
             }

@@ -7,6 +7,7 @@ pub(crate) mod jira;
 pub(crate) mod media;
 pub(crate) mod own_file;
 pub(crate) mod own_files;
+pub(crate) mod parked;
 pub(crate) mod pipeline;
 pub(crate) mod placeholder;
 pub(crate) mod presets;

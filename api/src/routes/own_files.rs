@@ -1,4 +1,4 @@
-//! `GET /v1/files`: the newest files first, page by page.
+//! `GET /v1/files`: the newest files first, page by page, or the one of a source.
 
 use std::sync::Arc;
 
@@ -7,6 +7,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CACHE_CONTROL;
 use serde::{Deserialize, Serialize};
+use shared::domain::file::FileState;
+use shared::domain::ids::Tenant;
+use shared::event::identity;
 
 use crate::App;
 use crate::error::ApiError;
@@ -23,6 +26,12 @@ const LIMIT_MAX: u32 = 100;
 pub(crate) struct Query {
     limit: Option<String>,
     cursor: Option<String>,
+    /// `s3://bucket/key`.
+    source: Option<String>,
+    /// The producer's own name.
+    source_id: Option<String>,
+    /// Whose file; default: the bucket's, or that of uploads through the API.
+    tenant: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -33,6 +42,11 @@ struct Page {
 }
 
 pub(crate) async fn get(State(app): State<Arc<App>>, Params(query): Params<Query>) -> Result<Response, ApiError> {
+    if query.source.is_some() || query.source_id.is_some() {
+        let found = find(&app, &query).await?;
+        let files = found.iter().map(|state| OwnFile::new(&app.deps.presets, state, &app.deps.links)).collect();
+        return Ok(([(CACHE_CONTROL, "private, no-cache")], Json(Page { files, next_cursor: None })).into_response());
+    }
     let limit = limit(query.limit.as_deref())?;
     let before = query.cursor.as_deref().map(str::parse).transpose();
     let before = before.map_err(|_| ApiError::BadRequest("cursor is not one that a list gave out".to_owned()))?;
@@ -43,6 +57,24 @@ pub(crate) async fn get(State(app): State<Arc<App>>, Params(query): Params<Query
     let next_cursor = states.last().filter(|_| has_more).map(|state| state.file.id.to_string());
     let files = states.iter().map(|state| OwnFile::new(&app.deps.presets, state, &app.deps.links)).collect();
     Ok(([(CACHE_CONTROL, "private, no-cache")], Json(Page { files, next_cursor })).into_response())
+}
+
+/// The file that is identified by this source, or by its producer's own name for it.
+async fn find(app: &App, query: &Query) -> Result<Option<FileState>, ApiError> {
+    let tenant = query.tenant.as_deref().map(str::parse::<Tenant>).transpose();
+    let tenant = tenant.map_err(|invalid| ApiError::BadRequest(invalid.to_string()))?;
+    let (identity, bucket) = match (&query.source, &query.source_id) {
+        (Some(source), None) => {
+            let place = source.strip_prefix("s3://").and_then(|place| place.split_once('/'));
+            let (bucket, key) =
+                place.ok_or_else(|| ApiError::BadRequest("source is written s3://bucket/key".to_owned()))?;
+            (identity::of_file(None, bucket, key), app.deps.buckets.get(bucket))
+        }
+        (None, Some(source_id)) => (identity::of_source_id(source_id), None),
+        _ => return Err(ApiError::BadRequest("ask for source or for source_id, not for both".to_owned())),
+    };
+    let of_bucket = || bucket.map_or(&app.deps.config.tenant, |bucket| &bucket.tenant).clone();
+    Ok(app.deps.store.file_by_identity(&tenant.unwrap_or_else(of_bucket), &identity).await?)
 }
 
 fn limit(text: Option<&str>) -> Result<u32, ApiError> {

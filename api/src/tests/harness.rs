@@ -17,6 +17,7 @@ use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
 use shared::domain::lane::Lane;
 use shared::domain::preset::PresetTable;
 use shared::domain::representation::{Content, Outcome, PageContent};
+use shared::domain::source::{AllowedBucket, AllowedBuckets};
 use shared::ports::blob_store::{BlobBody, BlobStore, SourceStore};
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::{Channel, Wake, WorkQueue};
@@ -102,10 +103,12 @@ impl TestApi {
         let router = router(Deps {
             store: Arc::new(store.clone()),
             files: Arc::new(store.clone()),
+            parking: Arc::new(store.clone()),
             blobs: (setup.blobs)(Arc::clone(&blobs)),
             sources: sources(&directory, &blobs),
             queue: (setup.queue)(Arc::clone(&queue)),
             presets: Arc::new(PresetTable::built_in()),
+            buckets: Arc::new(AllowedBuckets::new([("photos".to_owned(), photos())])),
             links: Links::new(&config.public_url, address),
             config: Arc::new(config),
             jira: Arc::new(setup.jira),
@@ -257,4 +260,9 @@ fn blob_config(directory: &TempDir) -> adapters::blob::Config {
         "tries_max": 1,
     });
     serde_json::from_value(config).unwrap()
+}
+
+/// A bucket that sources come from.
+fn photos() -> AllowedBucket {
+    AllowedBucket { tenant: "acme".parse().unwrap(), default_access: None, own_blobs: None }
 }

@@ -143,3 +143,73 @@ async fn requests_are_timed_by_route_and_never_by_path() {
     counted(["route=\"unmatched\"", "method=\"GET\"", "status=\"404\""]);
     assert!(!text.contains("123456789") && !text.contains("987654321"));
 }
+
+#[tokio::test]
+async fn parked_messages_are_listed_replayed_and_dropped() {
+    use shared::ports::parking::{ParkedMessage, ParkingStore as _};
+    use shared::ports::work_queue::Message;
+    let api = TestApi::start().await;
+    let cut = ParkedMessage {
+        message: Message { body: "{".into(), ..Message::default() },
+        length_bytes: 9,
+        code: "too_long".to_owned(),
+        reason: "it is too long".to_owned(),
+    };
+    let whole = ParkedMessage {
+        message: Message { body: b"\xff".to_vec().into(), ..Message::default() },
+        length_bytes: 1,
+        code: "not_json".to_owned(),
+        ..cut.clone()
+    };
+    api.store.keep(&cut).await.unwrap();
+    api.store.keep(&whole).await.unwrap();
+    let list = api.json("/v1/parked?limit=1").await;
+    assert_eq!((&list["total"], &list["parked"][0]["code"]), (&2.into(), &"not_json".into()));
+    let next = api.json(&format!("/v1/parked?limit=1&cursor={}", list["next_cursor"].as_str().unwrap())).await;
+    assert_eq!((&next["next_cursor"], &next["parked"][0]["code"]), (&Value::Null, &"too_long".into()));
+    let path = |page: &Value| format!("/v1/parked/{}", page["parked"][0]["id"].as_str().unwrap());
+    let message = api.json(&path(&list)).await;
+    assert_eq!((&message["body"], &message["body_is_exact"]), (&"\u{fffd}".into(), &false.into()));
+    let status = async |method: &str, path: &str| api.request(method, path).send().await.unwrap().status().as_u16();
+    assert_eq!(status("POST", &format!("{}/replay", path(&next))).await, 400, "a cut message");
+    assert_eq!(status("POST", &format!("{}/replay", path(&list))).await, 202);
+    assert_eq!(api.json(&path(&list)).await["replay_requested"], true);
+    assert_eq!(status("DELETE", &path(&list)).await, 204);
+    assert_eq!(status("GET", &path(&list)).await, 404);
+    assert_eq!(status("GET", "/v1/parked/x").await, 404);
+}
+
+#[tokio::test]
+async fn a_file_is_found_by_its_source_or_its_producers_name() {
+    use shared::domain::preset::PresetTable;
+    use shared::domain::source::{AllowedBucket, AllowedBuckets};
+    use shared::event::{Meaning, read};
+    use shared::ports::work_queue::Message;
+    let api = TestApi::start().await;
+    let bucket = AllowedBucket { tenant: "acme".parse().unwrap(), default_access: None, own_blobs: None };
+    let buckets = AllowedBuckets::new([("photos".to_owned(), bucket)]);
+    for event in [
+        json!({"bucket": "photos", "key": "a b+c%20/ü.jpg"}),
+        json!({"bucket": "photos", "key": "b.jpg", "source_id": "7", "tenant": "other"}),
+    ] {
+        let message = Message { body: event.to_string().into(), ..Message::default() };
+        let meanings = read(&message, &buckets, &PresetTable::built_in()).meanings;
+        let [Meaning::Register(new)] = &meanings[..] else { panic!("{meanings:?}") };
+        api.store.register(new).await.unwrap();
+    }
+    let found = async |query: &str| {
+        let list = api.json(&format!("/v1/files?{query}")).await;
+        list["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|file| file["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found("source=s3%3A%2F%2Fphotos%2Fa%20b%2Bc%2520%2F%C3%BC.jpg").await, ["ü.jpg"]);
+    assert_eq!(found("source_id=7&tenant=other").await, ["b.jpg"]);
+    assert!(found("source_id=7").await.is_empty() && found("source=s3://photos/b.jpg").await.is_empty());
+    for bad in ["source=photos/a", "source=s3://photos/a&source_id=7", "source_id=7&tenant=a/b"] {
+        assert_eq!(api.get(&format!("/v1/files?{bad}")).await.status().as_u16(), 400, "{bad}");
+    }
+}

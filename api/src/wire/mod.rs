@@ -4,6 +4,7 @@ pub(crate) mod box_entry;
 pub(crate) mod box_file;
 pub(crate) mod jira;
 pub(crate) mod own_file;
+pub(crate) mod parked;
 mod timestamp;
 
 use shared::domain::file::FileState;

@@ -157,11 +157,17 @@ impl VersionOrder {
     }
 }
 
-/// Makes sequences comparable as text: decimal numbers are padded to 20 digits on the left. S3 sequencers (hex) are
-/// compared by the S3 rule: the shorter one is padded with zeros on the right, here to 64.
+/// Makes sequences comparable as text: decimal numbers are padded to 20 digits on the left, everything else is taken
+/// for an S3 sequencer.
 pub fn normal_sequence(sequence: &str) -> String {
     let digits = !sequence.is_empty() && sequence.len() <= 20 && sequence.bytes().all(|b| b.is_ascii_digit());
-    if digits { format!("n{sequence:0>20}") } else { format!("s{:0<64}", sequence.to_ascii_uppercase()) }
+    if digits { format!("n{sequence:0>20}") } else { normal_sequencer(sequence) }
+}
+
+/// Makes S3 sequencers (hex) comparable as text by the S3 rule: the shorter one is padded with zeros on the right, here
+/// to 64. A sequencer may happen to have decimal digits only.
+pub fn normal_sequencer(sequencer: &str) -> String {
+    format!("s{:0<64}", sequencer.to_ascii_uppercase())
 }
 
 /// One preset that a file version should have, with the recipe it is to be made by.
@@ -295,5 +301,6 @@ mod tests {
         // AWS: "the event with the greater hexadecimal value occurred later", the shorter padded with zeros.
         assert!(normal_sequence("0055AED6DCD90281E6") > normal_sequence("0055AED6DCD90281E5"));
         assert!(normal_sequence("0055aed6dcd90281e5ff") > normal_sequence("0055AED6DCD90281E5"));
+        assert!(normal_sequencer("1755069482000000") > normal_sequencer("16FE069482000000"));
     }
 }

@@ -5,6 +5,7 @@ pub mod blob_key;
 pub mod dimensions;
 pub mod failure;
 pub mod file;
+pub mod file_change;
 pub mod fit_preset;
 pub mod format;
 pub mod hint;

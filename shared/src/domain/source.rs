@@ -39,6 +39,27 @@ pub struct AllowedBucket {
     pub tenant: Tenant,
     /// Who may see them when the event does not say; `None`: operators only.
     pub default_access: Option<Access>,
+    /// Set when our own blobs lie in the same bucket: events about them mean nothing.
+    pub own_blobs: Option<OwnBlobs>,
+}
+
+/// Where our own blobs lie in a bucket that sources come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnBlobs {
+    /// What the store puts in front of the keys that events name.
+    pub source_prefix: String,
+    /// What it puts in front of our blob keys.
+    pub blobs_prefix: String,
+}
+
+impl AllowedBucket {
+    /// Whether the object of this key is a blob of ours.
+    pub fn is_own(&self, key: &str) -> bool {
+        self.own_blobs.as_ref().is_some_and(|own| {
+            let whole = format!("{}{key}", own.source_prefix);
+            whole.strip_prefix(&own.blobs_prefix).is_some_and(|rest| rest.parse::<BlobKey>().is_ok())
+        })
+    }
 }
 
 /// The buckets that sources may come from; nothing else is ever fetched.

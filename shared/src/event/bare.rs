@@ -2,15 +2,13 @@
 
 use serde_json::{Map, Value};
 
+use super::fact::{Fact, UPLOADED, is_ours};
 use super::refusal::Refusal;
-use super::wire::UploadEvent;
-use super::{NOT_YET, require_uploaded};
 
-pub(super) fn unwrap(object: Map<String, Value>) -> Result<UploadEvent, Refusal> {
-    // A bare event has no type. Still, one that says of itself that a file was deleted must not register it.
-    match object.get("type").and_then(Value::as_str) {
-        Some(event_type) if NOT_YET.contains(&event_type) => require_uploaded(event_type)?,
-        _ => {}
-    }
-    UploadEvent::read(object)
+/// A bare event is an upload unless its `type` is another one of ours. Other values of `type` are the producer's own
+/// business, like every field that nobody knows.
+pub(super) fn unwrap(object: Map<String, Value>) -> Result<Fact, Refusal> {
+    let event_type = object.get("type").and_then(Value::as_str).filter(|event_type| is_ours(event_type));
+    let event_type = event_type.unwrap_or(UPLOADED).to_owned();
+    Fact::read(&event_type, object)
 }

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
+use super::wire::Text;
 
 /// Most characters of a value that a refusal shows.
 const SHOWN_CHARS_MAX: usize = 80;
@@ -20,6 +21,17 @@ impl Fields {
         match self.0.remove(field) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => T::deserialize(&value).map(Some).map_err(|error| invalid(field, &value, &error.to_string())),
+        }
+    }
+
+    /// Like [`optional`](Self::optional) for writers that say "nothing" with an empty text.
+    pub(super) fn optional_text<const MAX: usize>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<Text<MAX>>, Refusal> {
+        match self.0.get(field) {
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            _ => self.optional(field),
         }
     }
 

@@ -1,23 +1,28 @@
 //! What producers send, told apart by content: bytes and headers in; event, ignore or reason out.
 //!
-//! [`read`] is the whole of it. Each dialect has its own file and unwraps to the same fields (`wire`), which
-//! `upload` turns into a file version with the configured buckets and presets at hand. `docs/events/EVENTS.md` tells
-//! producers the same; its schemas are held against this parser by `shared/tests/event_schema.rs`.
+//! [`read`] is the whole of it. Each dialect has its own file and unwraps to the same facts (`fact`, with fields of
+//! `wire`), and `meaning` says what follows from them with the configured buckets and presets at hand.
+//! `docs/events/EVENTS.md` tells producers the same; its schemas are held against this parser by
+//! `shared/tests/event_schema.rs`.
 
 mod bare;
 pub mod base64;
 mod cloud_events;
+mod event_bridge;
+mod fact;
 mod fields;
 pub mod identity;
+mod meaning;
 mod refusal;
-mod upload;
+mod s3;
 mod wire;
 
 use serde_json::{Map, Value};
 
+use self::fact::Fact;
 use self::refusal::Refusal;
-use self::wire::UploadEvent;
 use crate::domain::file::NewFileVersion;
+use crate::domain::file_change::{AccessChange, FileDeletion};
 use crate::domain::preset::PresetTable;
 use crate::domain::source::AllowedBuckets;
 use crate::ports::work_queue::{Message, ParkingReason};
@@ -25,16 +30,17 @@ use crate::ports::work_queue::{Message, ParkingReason};
 /// Longest message that is read, in bytes; an upload event has a few hundred.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The one type of event that is acted upon so far.
-const UPLOADED: &str = "thumbline.file.uploaded";
-/// Types that are ours, but not acted upon yet: parked, so that they can be replayed once they are.
-const NOT_YET: [&str; 2] = ["thumbline.file.deleted", "thumbline.access.changed"];
-
 /// How a message was written; a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// CloudEvents 1.0 in structured JSON mode.
     CloudEvents,
+    /// CloudEvents 1.0 in binary mode: attributes in headers.
+    CloudEventsBinary,
+    /// S3 notification records.
+    S3,
+    /// As Amazon EventBridge wraps events.
+    EventBridge,
     /// The bare Thumbline event.
     Bare,
     /// Could not be told.
@@ -46,6 +52,9 @@ impl Dialect {
     pub fn name(self) -> &'static str {
         match self {
             Self::CloudEvents => "cloudevents",
+            Self::CloudEventsBinary => "cloudevents_binary",
+            Self::S3 => "s3",
+            Self::EventBridge => "eventbridge",
             Self::Bare => "bare",
             Self::Unknown => "unknown",
         }
@@ -57,32 +66,36 @@ impl Dialect {
 pub struct Intake {
     /// How it was written.
     pub dialect: Dialect,
-    /// What follows.
-    pub meaning: Meaning,
+    /// What follows, in the order of the message; several for a notification with several records, else one.
+    pub meanings: Vec<Meaning>,
 }
 
-/// What follows from a message.
+/// What follows from an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
     /// A file version to register.
     Register(Box<NewFileVersion>),
+    /// A file, or a version of it, that is gone.
+    Delete(FileDeletion),
+    /// Other people may see a file now.
+    ChangeAccess(AccessChange),
     /// Nothing, on purpose, with the reason.
     Ignore(String),
-    /// Nobody can read it: into the parking queue.
+    /// Nobody can read it: the message goes into the parking queue, once everything else in it was acted upon.
     Park(ParkingReason),
 }
 
 /// Reads a message. Never fails: what cannot be understood is a [`Meaning::Park`].
 pub fn read(message: &Message, buckets: &AllowedBuckets, presets: &PresetTable) -> Intake {
-    let (dialect, event) = match object(message) {
+    let (dialect, facts) = match object(message) {
         Ok(object) => unwrap(message, object),
-        Err(refusal) => (Dialect::Unknown, Err(refusal)),
+        Err(refusal) => (Dialect::Unknown, vec![Err(refusal)]),
     };
-    let meaning = match event.and_then(|event| upload::new_file_version(event, buckets, presets)) {
-        Ok(new) => Meaning::Register(Box::new(new)),
+    let meaning = |fact: Result<Fact, Refusal>| match fact.and_then(|fact| meaning::of(fact, buckets, presets)) {
+        Ok(meaning) => meaning,
         Err(refusal) => Meaning::Park(refusal.into()),
     };
-    Intake { dialect, meaning }
+    Intake { dialect, meanings: facts.into_iter().map(meaning).collect() }
 }
 
 /// The JSON object that every dialect is written as.
@@ -97,37 +110,19 @@ fn object(message: &Message) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-/// Tells the dialect and takes the event out of its envelope.
-fn unwrap(message: &Message, object: Map<String, Value>) -> (Dialect, Result<UploadEvent, Refusal>) {
+/// Tells the dialect and takes what it says out of its envelope. Envelopes come first, the one in the headers before
+/// those in the body: what they hold may look like anything.
+fn unwrap(message: &Message, object: Map<String, Value>) -> (Dialect, Vec<Result<Fact, Refusal>>) {
     if cloud_events::is_structured(message, &object) {
-        (Dialect::CloudEvents, cloud_events::unwrap(object))
-    } else if let Some(dialect) = not_read_yet(message, &object) {
-        (Dialect::Unknown, Err(Refusal::UnsupportedDialect(dialect)))
+        (Dialect::CloudEvents, vec![cloud_events::unwrap_structured(object)])
+    } else if cloud_events::is_binary(message) {
+        (Dialect::CloudEventsBinary, vec![cloud_events::unwrap_binary(message, object)])
+    } else if s3::is_notification(&object) {
+        (Dialect::S3, s3::unwrap(object))
+    } else if event_bridge::is_wrapped(&object) {
+        (Dialect::EventBridge, vec![event_bridge::unwrap(object)])
     } else {
-        (Dialect::Bare, bare::unwrap(object))
-    }
-}
-
-/// Dialects that must not be taken for a bare event: an envelope in the headers may say that a file was deleted.
-fn not_read_yet(message: &Message, object: &Map<String, Value>) -> Option<&'static str> {
-    const BINARY_MODE_TYPE: [&str; 4] = ["ce-type", "ce_type", "cloudEvents:type", "cloudEvents_type"];
-    if BINARY_MODE_TYPE.iter().any(|header| message.headers.keys().any(|name| name.eq_ignore_ascii_case(header))) {
-        Some("a CloudEvent in binary mode")
-    } else if object.contains_key("Records") {
-        Some("an S3 notification")
-    } else {
-        None
-    }
-}
-
-/// Refuses every type of event but the one that is acted upon.
-fn require_uploaded(event_type: &str) -> Result<(), Refusal> {
-    if event_type == UPLOADED {
-        Ok(())
-    } else if NOT_YET.contains(&event_type) {
-        Err(Refusal::UnsupportedType(event_type.to_owned()))
-    } else {
-        Err(Refusal::UnknownType(fields::cut(event_type)))
+        (Dialect::Bare, vec![bare::unwrap(object)])
     }
 }
 

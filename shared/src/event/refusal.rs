@@ -2,7 +2,8 @@
 
 use std::str::Utf8Error;
 
-use super::{MESSAGE_BYTES_MAX, UPLOADED};
+use super::MESSAGE_BYTES_MAX;
+use super::fact::{ACCESS_CHANGED, DELETED, UPLOADED};
 use crate::ports::work_queue::ParkingReason;
 
 /// Longest sentence that travels with a parked message, in characters.
@@ -19,18 +20,18 @@ pub(super) enum Refusal {
     NotJson(#[source] serde_json::Error),
     #[error("the message is {0}, not a JSON object; send one event per message")]
     NotAnObject(String),
-    #[error("the message is {0}, which this version does not read; replay it after an update")]
-    UnsupportedDialect(&'static str),
     #[error("specversion is {0}, only CloudEvents \"1.0\" is read")]
     UnsupportedSpecversion(String),
-    #[error("events of type {0} are not acted upon by this version; replay it after an update")]
-    UnsupportedType(String),
-    #[error("nothing is known of events of type {0:?}; uploads are of type {UPLOADED:?}")]
+    #[error("nothing is known of events of type {0:?}; known are {UPLOADED}, {DELETED} and {ACCESS_CHANGED}")]
     UnknownType(String),
     #[error("the field {0:?} is missing; the event needs it")]
     MissingField(&'static str),
     #[error("the field {field:?} is not usable: {problem}")]
     InvalidField { field: &'static str, problem: String },
+    #[error("neither source_id nor bucket and key say which file it is; a source_id without a bucket needs its tenant")]
+    WhichFile,
+    #[error("record {number}: {refusal}")]
+    Record { number: usize, refusal: Box<Refusal> },
     #[error(
         "the bucket {bucket:?} is not configured; allowed: {allowed}; \
          add a table [[sources]] for it, or correct the event"
@@ -45,11 +46,10 @@ impl Refusal {
             Self::TooLong(_) => "too_long",
             Self::NotUtf8(_) | Self::NotJson(_) => "not_json",
             Self::NotAnObject(_) => "not_an_object",
-            Self::UnsupportedDialect(_) => "unsupported_dialect",
             Self::UnsupportedSpecversion(_) => "unsupported_specversion",
-            Self::UnsupportedType(_) => "unsupported_type",
             Self::UnknownType(_) => "unknown_type",
-            Self::MissingField(_) => "missing_field",
+            Self::MissingField(_) | Self::WhichFile => "missing_field",
+            Self::Record { refusal, .. } => refusal.code(),
             Self::InvalidField { .. } => "invalid_field",
             Self::UnknownBucket { .. } => "unknown_bucket",
         }

@@ -1,4 +1,4 @@
-//! The upload event as producers write it: each field of a type that holds only values it may have.
+//! Events as producers write them: each field of a type that holds only values it may have.
 
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use super::fields::Fields;
 use super::refusal::Refusal;
 use crate::domain::access::Access;
-use crate::domain::file::UnixMillis;
+use crate::domain::file::{UnixMillis, normal_sequence, normal_sequencer};
 use crate::domain::ids::{Sha256Digest, Tenant};
 use crate::domain::lane::Lane;
 
@@ -23,7 +23,7 @@ pub(super) const TEXT_BYTES_MAX: usize = 256;
 /// Largest `size` that can be meant, in bytes: the last integer that every JSON reader keeps exactly (2^53 - 1).
 pub(super) const SIZE_BYTES_MAX: u64 = (1 << 53) - 1;
 
-/// The fields of interfaces' "Upload event", the same in every dialect.
+/// The fields of an upload, the same in every dialect.
 pub(super) struct UploadEvent {
     pub tenant: Option<Tenant>,
     pub source_id: Option<Text<SOURCE_ID_BYTES_MAX>>,
@@ -63,6 +63,90 @@ impl UploadEvent {
             lane: fields.optional("lane")?,
         })
     }
+
+    /// The smallest upload: of this object, with nothing else said.
+    pub(super) fn of_object(bucket: Text<TEXT_BYTES_MAX>, key: Text<KEY_BYTES_MAX>) -> Self {
+        Self {
+            tenant: None,
+            source_id: None,
+            version_id: None,
+            sequence: None,
+            bucket,
+            key,
+            name: None,
+            size: None,
+            content_type: None,
+            etag: None,
+            sha256: None,
+            occurred_at: None,
+            parent: None,
+            access: None,
+            lane: None,
+        }
+    }
+}
+
+/// Which file a later event is about: the one of an object, or the one that its producer named.
+pub(super) struct Which {
+    pub tenant: Option<Tenant>,
+    pub source_id: Option<Text<SOURCE_ID_BYTES_MAX>>,
+    pub bucket: Option<Text<TEXT_BYTES_MAX>>,
+    pub key: Option<Text<KEY_BYTES_MAX>>,
+}
+
+impl Which {
+    fn read(fields: &mut Fields) -> Result<Self, Refusal> {
+        Ok(Self {
+            tenant: fields.optional("tenant")?,
+            source_id: fields.optional("source_id")?,
+            bucket: fields.optional("bucket")?,
+            key: fields.optional("key")?,
+        })
+    }
+
+    /// The file of this object.
+    pub(super) fn object(bucket: Text<TEXT_BYTES_MAX>, key: Text<KEY_BYTES_MAX>) -> Self {
+        Self { tenant: None, source_id: None, bucket: Some(bucket), key: Some(key) }
+    }
+}
+
+/// A file, or one version of it, is gone.
+pub(super) struct DeletedEvent {
+    pub which: Which,
+    /// The one version that is gone; `None`: the file.
+    pub version_id: Option<Text<NAME_BYTES_MAX>>,
+    pub sequence: Option<Sequence>,
+    pub occurred_at: Option<Moment>,
+}
+
+impl DeletedEvent {
+    pub(super) fn read(object: Map<String, Value>) -> Result<Self, Refusal> {
+        let mut fields = Fields::of(object);
+        Ok(Self {
+            which: Which::read(&mut fields)?,
+            version_id: fields.optional("version_id")?,
+            sequence: fields.optional("sequence")?,
+            occurred_at: fields.optional("occurred_at")?,
+        })
+    }
+}
+
+/// Other people may see a file now.
+pub(super) struct AccessEvent {
+    pub which: Which,
+    pub access: Access,
+    pub occurred_at: Option<Moment>,
+}
+
+impl AccessEvent {
+    pub(super) fn read(object: Map<String, Value>) -> Result<Self, Refusal> {
+        let mut fields = Fields::of(object);
+        Ok(Self {
+            which: Which::read(&mut fields)?,
+            access: fields.required("access")?,
+            occurred_at: fields.optional("occurred_at")?,
+        })
+    }
 }
 
 /// A text of 1 to `MAX` bytes without NUL, which databases cannot keep.
@@ -87,17 +171,33 @@ impl<const MAX: usize> TryFrom<Value> for Text<MAX> {
 /// Where a version stands among the versions of its file; numbers are kept as their decimal digits.
 #[derive(Deserialize)]
 #[serde(try_from = "Value")]
-pub(super) struct Sequence(pub String);
+pub(super) struct Sequence {
+    /// As the producer wrote it; may name the version.
+    pub name: String,
+    /// Comparable as text.
+    pub order: String,
+}
+
+impl Sequence {
+    fn of_text(name: String) -> Self {
+        Self { order: normal_sequence(&name), name }
+    }
+
+    /// Of a store, which writes hex even where it has decimal digits only.
+    pub(super) fn of_sequencer(name: String) -> Self {
+        Self { order: normal_sequencer(&name), name }
+    }
+}
 
 impl TryFrom<Value> for Sequence {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, String> {
         match value {
-            Value::Number(number) => whole(&number).map(|whole| Self(whole.to_string())).ok_or_else(|| {
+            Value::Number(number) => whole(&number).map(|whole| Self::of_text(whole.to_string())).ok_or_else(|| {
                 format!("a whole number from 0 to {}, or a text of 1 to {TEXT_BYTES_MAX} bytes, is right", u64::MAX)
             }),
-            other => Text::<TEXT_BYTES_MAX>::try_from(other).map(|text| Self(text.0)),
+            other => Text::<TEXT_BYTES_MAX>::try_from(other).map(|text| Self::of_text(text.0)),
         }
     }
 }

@@ -5,5 +5,6 @@
 
 pub mod blob_store;
 pub mod file_store;
+pub mod parking;
 pub mod state_store;
 pub mod work_queue;

@@ -88,7 +88,12 @@ pub struct Message {
     pub headers: BTreeMap<String, String>,
 }
 
-/// Why a message was parked; travels in the headers `x-thumbline-code` and `x-thumbline-reason`.
+/// The header that says why a message was parked, in one sentence.
+pub const REASON_HEADER: &str = "x-thumbline-reason";
+/// The header that says why a message was parked, in one word.
+pub const CODE_HEADER: &str = "x-thumbline-code";
+
+/// Why a message was parked; travels in [`CODE_HEADER`] and [`REASON_HEADER`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkingReason {
     /// A stable snake_case word.

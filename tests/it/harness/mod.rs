@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod pictures;
 pub(crate) mod process;
 pub(crate) mod servers;
+mod sns;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

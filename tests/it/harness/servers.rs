@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 
 use super::client::Client;
-use super::eventually;
 use super::process::{Process, thumbline};
+use super::{eventually, sns};
 
 /// The operator's token of every story.
 pub(crate) const TOKEN: &str = "a-token-of-the-story-1234";
@@ -34,11 +34,11 @@ pub(crate) struct Production {
     finished: bool,
 }
 
-struct S3 {
+pub(super) struct S3 {
     client: aws_sdk_s3::Client,
-    endpoint: String,
-    access_key: String,
-    secret_key: String,
+    pub(super) endpoint: String,
+    pub(super) access_key: String,
+    pub(super) secret_key: String,
 }
 
 fn server(variable: &str) -> String {
@@ -110,8 +110,10 @@ impl Production {
         self.workers.push(worker);
     }
 
-    fn command(&self, role: &str) -> std::process::Command {
-        let mut command = thumbline(&[role]);
+    /// A command with this story's configuration.
+    pub(crate) fn command(&self, arguments: &str) -> std::process::Command {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let mut command = thumbline(&arguments);
         let sources = serde_json::json!([{ "bucket": self.uploads_bucket(), "tenant": "acme" }]);
         command
             .env("THUMBLINE__DATABASE__URL", &self.database_url)
@@ -163,6 +165,40 @@ impl Production {
             .expect("the source is put");
     }
 
+    /// Has the store announce every object that is put into the producers' bucket, or deleted from it.
+    pub(crate) async fn notify_of_objects(&self) {
+        use aws_sdk_s3::types::{Event, NotificationConfiguration, TopicConfiguration};
+        eventually("the uploads queue exists", || async { self.messages("thumbline.uploads").await.map(|_| ()) }).await;
+        let (broker, _, _) = with_credentials(self.amqp_url.trim_end_matches("/%2f"));
+        let exchange = format!("{}.uploads", self.name);
+        // Not persistent, so that the first event does not wait for the store's queue: half a minute.
+        let attributes =
+            [("push-endpoint", broker.as_str()), ("amqp-exchange", &exchange), ("amqp-ack-level", "broker")];
+        let topic = sns::create_topic(&self.s3, &self.name, &attributes).await;
+        let notified = TopicConfiguration::builder()
+            .id("thumbline")
+            .topic_arn(topic)
+            .events(Event::S3ObjectCreated)
+            .events(Event::S3ObjectRemoved)
+            .build()
+            .unwrap();
+        let configuration = NotificationConfiguration::builder().topic_configurations(notified).build();
+        let request = self.s3.client.put_bucket_notification_configuration().bucket(self.uploads_bucket());
+        request.notification_configuration(configuration).send().await.expect("the store takes the notification");
+    }
+
+    /// The file of an object in the producers' bucket, asked for by its source, once it is registered.
+    pub(crate) async fn file_at(&self, key: &str) -> serde_json::Value {
+        let client = self.client();
+        let source = format!("s3://{}/{key}", self.uploads_bucket());
+        let encoded: String = source.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = format!("/v1/files?source={encoded}");
+        eventually(&format!("{source} is registered"), || async {
+            client.json(&path).await["files"].as_array().unwrap().first().cloned()
+        })
+        .await
+    }
+
     /// Publishes as a producer would: to the exchange, with nothing but a body.
     pub(crate) async fn publish(&self, body: &str) {
         let exchange = format!("{}.uploads", self.name);
@@ -201,20 +237,15 @@ impl Production {
         count
     }
 
-    /// Takes one message from the parking queue: its body and its headers as text.
-    pub(crate) async fn parked(&self) -> (Vec<u8>, Vec<(String, String)>) {
-        let queue = format!("{}.thumbline.parking", self.name);
-        eventually("a message is parked", || async {
-            let got = self.broker.basic_get(queue.as_str().into(), BasicGetOptions { no_ack: true }).await.unwrap()?;
-            let headers = got.properties.headers().clone().unwrap_or_default();
-            let text = |value: &lapin::types::AMQPValue| match value {
-                lapin::types::AMQPValue::LongString(text) => text.to_string(),
-                other => format!("{other:?}"),
-            };
-            let headers = headers.inner().iter().map(|(key, value)| (key.to_string(), text(value))).collect();
-            Some((got.data.clone(), headers))
+    /// The newest parked message of this code, once there is one.
+    pub(crate) async fn parked(&self, code: &str) -> serde_json::Value {
+        let client = self.client();
+        let list = format!("/v1/parked?code={code}&limit=1");
+        let entry = eventually(&format!("a message is parked as {code}"), || async {
+            client.json(&list).await["parked"].as_array().unwrap().first().cloned()
         })
-        .await
+        .await;
+        client.json(&format!("/v1/parked/{}", entry["id"].as_str().unwrap())).await
     }
 
     /// Rows by state, straight from the database.

@@ -89,9 +89,8 @@ async fn what_nobody_can_read_is_parked() {
     world.upload("plain.bmp", &picture()).await;
     assert!(all_succeeded(&world.settled("plain.bmp").await));
     let parked = world.parked().await;
-    assert_eq!(&parked.message.body[..], b"this is not an event");
-    assert!(parked.message.headers.contains_key("x-thumbline-code"));
-    parked.ack().await.unwrap();
+    assert_eq!(&parked.parked.message.body[..], b"this is not an event");
+    assert_eq!(parked.parked.code, "not_json");
     worker.drain().await;
 }
 
@@ -159,12 +158,15 @@ async fn a_lost_wake_is_made_up_for() {
     let world = World::new().await;
     world.put_source("plain.bmp", &picture());
     let message = Message { body: announcement("plain.bmp").into(), ..Message::default() };
-    let buckets = shared::domain::source::AllowedBuckets::new([(
-        "incoming".to_owned(),
-        shared::domain::source::AllowedBucket { tenant: "default".parse().unwrap(), default_access: None },
-    )]);
-    let Meaning::Register(new) = event::read(&message, &buckets, &world.presets).meaning else { panic!("no event") };
-    world.store.register(&new).await.unwrap();
+    let bucket = shared::domain::source::AllowedBucket {
+        tenant: "default".parse().unwrap(),
+        default_access: None,
+        own_blobs: None,
+    };
+    let buckets = shared::domain::source::AllowedBuckets::new([("incoming".to_owned(), bucket)]);
+    let meanings = event::read(&message, &buckets, &world.presets).meanings;
+    let [Meaning::Register(new)] = &meanings[..] else { panic!("{meanings:?}") };
+    world.store.register(new).await.unwrap();
     let worker = world.start_worker();
     assert!(all_succeeded(&world.settled("plain.bmp").await));
     worker.drain().await;

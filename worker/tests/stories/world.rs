@@ -16,8 +16,9 @@ use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::parking::{Parked, ParkedFilter, ParkingStore};
 use shared::ports::state_store::StateStore;
-use shared::ports::work_queue::{Channel, Delivery, Message, Wake, WorkQueue};
+use shared::ports::work_queue::{Message, Wake, WorkQueue};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use worker::child::ChildCommand;
@@ -31,6 +32,7 @@ const DEFAULTS: &str = include_str!("../../../config.default.toml");
 pub(crate) struct World {
     directory: tempfile::TempDir,
     pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) parking: Arc<dyn ParkingStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) queue: Arc<dyn WorkQueue>,
     sources: Arc<dyn SourceStore>,
@@ -69,14 +71,15 @@ impl World {
         let blobs = adapters::blob::open(&blob_config).unwrap();
         let bucket: SourceBucketConfig =
             toml::from_str(&format!("bucket = \"incoming\"\nurl = \"{}\"", at("file:", "incoming"))).unwrap();
-        let buckets = Arc::new(AllowedBuckets::new([bucket.allowed()]));
+        let buckets = Arc::new(AllowedBuckets::new([bucket.allowed(&blob_config)]));
         let sources = adapters::blob::open_sources(&[bucket], &blob_config, Arc::clone(&blobs)).unwrap();
         let queue = adapters::queue::open(&section("queue", None)).await.unwrap();
         let fast = Config { sweep_seconds: 0.05, wake_patience_seconds: 1, concurrency: 2, ..section("worker", None) };
         let retry = RetryConfig { schedule_seconds: vec![0.1].try_into().unwrap(), ..section("retry", None) };
         Self {
             directory,
-            store: Arc::new(database),
+            store: Arc::new(database.clone()),
+            parking: Arc::new(database),
             blobs,
             queue,
             sources,
@@ -92,6 +95,7 @@ impl World {
         let child = ChildCommand { program: std::env::current_exe().unwrap(), arguments: vec!["render-child".into()] };
         let deps = Deps {
             store: Arc::clone(&self.store),
+            parking: Arc::clone(&self.parking),
             blobs: Arc::clone(&self.blobs),
             sources: Arc::clone(&self.sources),
             queue: Arc::clone(&self.queue),
@@ -184,9 +188,16 @@ impl World {
         connection
     }
 
-    /// The next parked message.
-    pub(crate) async fn parked(&self) -> Delivery {
-        self.queue.subscribe(Channel::Parking, 1).await.unwrap().next().await.unwrap()
+    /// What is parked, once it is.
+    pub(crate) async fn parked(&self) -> Parked {
+        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+        loop {
+            if let Some(row) = self.parking.list(&ParkedFilter::default(), None, 1).await.unwrap().pop() {
+                return row;
+            }
+            assert!(tokio::time::Instant::now() < until, "nothing was parked");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     /// How many bytes the blob has; `None` when it is not there.

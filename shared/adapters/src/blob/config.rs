@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::config::Problem;
 use shared::domain::access::Access;
 use shared::domain::ids::Tenant;
-use shared::domain::source::AllowedBucket;
+use shared::domain::source::{AllowedBucket, OwnBlobs};
 
 /// The region that is signed for when none is named; most stores other than Amazon's do not look at it.
 const REGION_DEFAULT: &str = "us-east-1";
@@ -166,9 +166,24 @@ impl Config {
 
 impl SourceBucketConfig {
     /// What intake needs to know of this bucket.
-    pub fn allowed(&self) -> (String, AllowedBucket) {
-        let allowed = AllowedBucket { tenant: self.tenant.clone(), default_access: self.access.clone() };
+    pub fn allowed(&self, blobs: &Config) -> (String, AllowedBucket) {
+        let allowed = AllowedBucket {
+            tenant: self.tenant.clone(),
+            default_access: self.access.clone(),
+            own_blobs: self.own_blobs(blobs),
+        };
         (self.bucket.clone(), allowed)
+    }
+
+    /// Where our own blobs lie in this bucket, if they lie in it.
+    fn own_blobs(&self, blobs: &Config) -> Option<OwnBlobs> {
+        let (Ok(Location::Bucket { bucket: ours, prefix: blobs_prefix }), Ok(Location::Bucket { bucket, prefix })) =
+            (blobs.location(), self.location(""))
+        else {
+            return None;
+        };
+        let same_server = self.s3_settings(blobs).endpoint == blobs.s3_settings().endpoint;
+        (bucket == ours && same_server).then_some(OwnBlobs { source_prefix: prefix, blobs_prefix })
     }
 
     pub(super) fn location(&self, key: &str) -> Result<Location, Problem> {

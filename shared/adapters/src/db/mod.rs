@@ -6,6 +6,7 @@
 //! - `migrations`: the schema.
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
+//! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`: those of the [`FileStore`].
 
@@ -20,6 +21,7 @@ mod error;
 mod facts;
 mod listing;
 mod migrations;
+mod parked;
 #[cfg(test)]
 mod plans;
 mod read;

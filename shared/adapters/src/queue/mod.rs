@@ -6,7 +6,7 @@ mod rabbitmq;
 
 use std::sync::Arc;
 
-use shared::ports::work_queue::{Message, ParkingReason, QueueError, WorkQueue};
+use shared::ports::work_queue::{CODE_HEADER, Message, ParkingReason, QueueError, REASON_HEADER, WorkQueue};
 
 pub use config::{Config, Declare};
 
@@ -29,11 +29,6 @@ fn counted<T>(result: Result<T, QueueError>) -> Result<T, QueueError> {
     }
     result
 }
-
-/// The header that says why a message was parked, in one sentence.
-const REASON_HEADER: &str = "x-thumbline-reason";
-/// The header that says why a message was parked, in one word.
-const CODE_HEADER: &str = "x-thumbline-code";
 
 /// The message as it goes into the parking queue.
 fn parked(message: &Message, reason: &ParkingReason) -> Message {

@@ -10,6 +10,7 @@ use super::Database;
 use super::error::{SchemaMismatch, store_error};
 
 mod m20261121_000001_create_tables;
+mod m20261122_000003_create_parked;
 mod m20261122_000004_file_life;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
@@ -21,7 +22,11 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_create_tables::Migration), Box::new(m20261122_000004_file_life::Migration)]
+        vec![
+            Box::new(m20261121_000001_create_tables::Migration),
+            Box::new(m20261122_000003_create_parked::Migration),
+            Box::new(m20261122_000004_file_life::Migration),
+        ]
     }
 }
 

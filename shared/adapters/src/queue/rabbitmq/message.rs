@@ -6,9 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use shared::ports::work_queue::Message;
+use shared::ports::work_queue::{CODE_HEADER, Message, REASON_HEADER};
 
-use crate::queue::{CODE_HEADER, DELIVERY_LIMIT_CODE, REASON_HEADER};
+use crate::queue::DELIVERY_LIMIT_CODE;
 
 /// Most bytes of headers, names and values, that we send: AMQP wants all of them in one frame, and brokers' frames
 /// hold 128 KiB.
