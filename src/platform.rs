@@ -123,7 +123,9 @@ impl Trouble {
     fn of_store(error: StoreError) -> Self {
         match error {
             StoreError::Away(_) | StoreError::NotFound => Self::Away(error.into()),
-            StoreError::Inconsistent { .. } | StoreError::NoSpace(_) | StoreError::Refused(_) => Self::Final(error.into()),
+            StoreError::Inconsistent { .. } | StoreError::NoSpace(_) | StoreError::Refused(_) => {
+                Self::Final(error.into())
+            }
         }
     }
 

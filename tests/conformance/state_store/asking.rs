@@ -77,7 +77,8 @@ pub(super) async fn ten_at_once_start_every_row_once(Store { store, .. }: Store)
 pub(super) async fn of_twenty_at_once_sixteen_of_a_family_start(Store { store, .. }: Store) {
     let registration = registered(&store, &photo("beach.jpg")).await;
     let version = registration.version_id;
-    let family: Vec<_> = (1..=20).map(|n| plan::wanted(&fit_preset::by_name(&format!("fit_{n}x{n}")).unwrap())).collect();
+    let family: Vec<_> =
+        (1..=20).map(|n| plan::wanted(&fit_preset::by_name(&format!("fit_{n}x{n}")).unwrap())).collect();
     let ask = |wanted| store.ask_one_of_few(version, wanted, (fit_preset::PREFIX, 16), Lane::Interactive);
     let all = join_all(family.iter().map(ask)).await;
     let (kept, refused): (Vec<_>, Vec<_>) = family.iter().zip(all).partition(|(_, asked)| matches!(asked, Ok(Some(_))));
