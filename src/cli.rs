@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Inputs, Loaded, load, masked};
+use crate::credentials::token::{self, TokenCommand};
+use crate::credentials::user::{self, UserCommand};
 use crate::exit::{Exit, Failed};
 use crate::roles::Roles;
 use crate::{bench, check_event, demo, doctor, health, parked, publish, render_files, roles};
@@ -63,6 +65,14 @@ pub enum Command {
     Health(health::Arguments),
     /// Print the effective configuration with secrets masked
     Config(ReportArguments),
+    /// Print the description of our own API (OpenAPI 3.1)
+    Openapi,
+    /// Issue, list and revoke tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Add, list and remove people who sign in with a password
+    #[command(subcommand)]
+    User(UserCommand),
     /// Render one source at a time for a worker
     #[command(hide = true)]
     RenderChild,
@@ -159,6 +169,12 @@ async fn dispatch(command: Command) -> Result<Exit, Failed> {
         Command::Doctor(arguments) => doctor::run(arguments.common.load(None), arguments.json).await,
         Command::Health(arguments) => health::run(arguments).await,
         Command::Config(arguments) => print_config(&arguments.common.load(None)?, arguments.json),
+        Command::Openapi => {
+            print_line(&format!("{:#}", api::openapi::document()));
+            Ok(Exit::Success)
+        }
+        Command::Token(command) => token::run(command).await,
+        Command::User(command) => user::run(command).await,
         Command::RenderChild => Err(Failed::usage(anyhow::anyhow!("render-child is started by a worker, not by hand"))),
     }
 }

@@ -4,12 +4,14 @@
 //! - [`config`]: defaults < file < environment < flags, checked once.
 //! - [`platform`]: the only place that names concrete adapters.
 //! - [`roles`]: runs the chosen roles under one two-stage shutdown.
+//! - [`credentials`]: tokens and users.
 //! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`]: the commands that are more than a role.
 
 pub mod bench;
 pub mod check_event;
 pub mod cli;
 pub mod config;
+pub mod credentials;
 pub mod demo;
 pub mod doctor;
 pub mod exit;

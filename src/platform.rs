@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters::db::Database;
+use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
@@ -23,6 +24,8 @@ pub struct Platform {
     pub store: Arc<dyn StateStore>,
     /// The same rows, as people move files about.
     pub files: Arc<dyn FileStore>,
+    /// Who may see what; the same database.
+    pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// Wakes and events.
@@ -35,6 +38,8 @@ pub struct Platform {
 
 /// What commands stand on that only look at rows or change them.
 pub struct Rows {
+    /// Who may see what.
+    pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
 }
@@ -44,7 +49,7 @@ impl Rows {
     pub async fn open(config: &Config) -> Result<Self, Failed> {
         let database = Database::connect(&config.database).await.map_err(away)?;
         database.ping().await.map_err(away)?;
-        Ok(Self { parking: Arc::new(database) })
+        Ok(Self { access: Arc::new(database.clone()), parking: Arc::new(database) })
     }
 }
 
@@ -81,8 +86,8 @@ impl Platform {
             .map_err(|problems| Failed::usage(Problems(problems)))?;
         let Some(database) = connect_database(config, schema, drain).await? else { return Ok(None) };
         let Some(queue) = connect_queue(config, drain).await? else { return Ok(None) };
-        let (store, files, parking) = (database.clone(), database.clone(), database);
-        Ok(Some(Self { store, files, parking, queue, blobs, sources }))
+        let (store, files, access) = (database.clone(), database.clone(), database.clone());
+        Ok(Some(Self { store, files, access, parking: database, queue, blobs, sources }))
     }
 
     /// Brings the schema up to date, waiting for the database until `drain` is cancelled (then `None`).

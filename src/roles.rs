@@ -7,6 +7,7 @@ use adapters::telemetry::metrics::Exposition;
 use anyhow::{Context as _, anyhow};
 use api::Ops;
 use shared::config::Problem;
+use shared::ports::key_source::KeySource;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -140,7 +141,8 @@ impl Running {
             config: Arc::new(config.api.clone()),
             jira: Arc::new(config.jira.clone()),
             signer: api::LinkSigner::new(&config.api.signing_key),
-            auth: api::auth::Auth::new(&config.auth),
+            auth: api::auth::Auth::new(&config.auth, platform.access.clone(), keys(config)?),
+            access: platform.access.clone(),
             links: api::Links::new(&config.api.public_url, address),
             exposition,
         };
@@ -157,6 +159,7 @@ impl Running {
     fn start_worker(&mut self, config: &Config, platform: &Platform) -> anyhow::Result<()> {
         let deps = worker::Deps {
             store: platform.store.clone(),
+            access: platform.access.clone(),
             parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             sources: platform.sources.clone(),
@@ -174,6 +177,13 @@ impl Running {
         self.tasks.spawn(async move { worker::run(deps, drain, stop).await.map_err(|error| anyhow!(error)) });
         Ok(())
     }
+}
+
+/// Where the identity provider's keys come from, if there is one.
+fn keys(config: &Config) -> anyhow::Result<Option<Arc<dyn KeySource>>> {
+    let is_wanted = config.auth.mode == api::auth::Mode::Jwt;
+    let open = || adapters::keys::open(&config.auth.jwks_url).context("auth.jwks_url");
+    is_wanted.then(open).transpose()
 }
 
 /// `thumbline migrate`.

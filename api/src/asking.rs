@@ -8,10 +8,12 @@ use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::lane::Lane;
 use shared::domain::plan;
 use shared::domain::preset::Preset;
+use shared::domain::principal::Action;
 use shared::domain::representation::State;
 use shared::ports::work_queue::Wake;
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::RepresentationPath;
 use crate::wire;
@@ -32,23 +34,27 @@ impl Found<'_> {
 }
 
 impl App {
-    /// A file with its current version, unless it is in the trash.
-    pub(crate) async fn file(&self, id: FileId) -> Result<FileState, ApiError> {
-        let state = self.deps.store.file(id).await?.ok_or(ApiError::NotFound)?;
+    /// A file with its current version, if it is open to the caller and not in the trash.
+    pub(crate) async fn file(&self, id: FileId, caller: &Caller, action: Action) -> Result<FileState, ApiError> {
+        let state = caller.opens(self.deps.store.file(id).await?, action)?;
         if state.file.trashed_at.is_some() { Err(ApiError::Trashed) } else { Ok(state) }
     }
 
-    /// A file with one of its versions, unless either is in the trash.
-    pub(crate) async fn version(&self, file: FileId, version: FileVersionId) -> Result<FileState, ApiError> {
-        let state = self.deps.store.version(file, version).await?.ok_or(ApiError::NotFound)?;
-        let is_trashed = state.file.trashed_at.is_some() || state.version.trashed_at.is_some();
-        if is_trashed { Err(ApiError::Trashed) } else { Ok(state) }
+    /// A file with one of its versions, if it is open to the caller, unless either is in the trash.
+    pub(crate) async fn version(
+        &self,
+        (file, version): (FileId, FileVersionId),
+        caller: &Caller,
+        action: Action,
+    ) -> Result<FileState, ApiError> {
+        let state = caller.opens(self.deps.store.version(file, version).await?, action)?;
+        untrashed(state)
     }
 
-    /// The representation of this path.
-    pub(crate) async fn find(&self, path: &RepresentationPath) -> Result<Found<'_>, ApiError> {
+    /// The representation of this path, if its file is open to the caller.
+    pub(crate) async fn find(&self, path: &RepresentationPath, caller: &Caller) -> Result<Found<'_>, ApiError> {
         let preset = self.deps.presets.resolve(&path.name).ok_or(ApiError::NotFound)?;
-        let file = self.version(path.file, path.version).await?;
+        let file = self.version((path.file, path.version), caller, Action::Read).await?;
         // Those made up as they are asked for are started elsewhere, where their number is bounded.
         let is_there = file.representation(&preset.name).is_some();
         if !is_there && (fit_preset::is_name(&preset.name) || !wire::is_available(&preset, &file)) {
@@ -80,4 +86,10 @@ impl App {
             );
         }
     }
+}
+
+/// The state, unless the file or the version is in the trash.
+pub(crate) fn untrashed(state: FileState) -> Result<FileState, ApiError> {
+    let is_trashed = state.file.trashed_at.is_some() || state.version.trashed_at.is_some();
+    if is_trashed { Err(ApiError::Trashed) } else { Ok(state) }
 }

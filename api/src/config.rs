@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::config::Problem;
+use shared::domain::access::{Access, InvalidAccess};
 use shared::domain::ids::Tenant;
 
 use crate::content::signed::SigningKey;
@@ -26,10 +27,14 @@ pub struct Config {
     pub spool_directory: String,
     /// Whose files are uploaded through the API.
     pub tenant: Tenant,
+    /// Who may see files that somebody uploads who is no user and does not say; empty: operators only.
+    pub access: Vec<Vec<String>>,
     /// How bytes reach the client.
     pub delivery: Delivery,
     /// Signs the links that need no credentials; empty: a random key of this process.
     pub signing_key: SigningKey,
+    /// Whether files that not everybody may see are delivered by signed URLs too.
+    pub redirect_private: bool,
     /// Seconds that a signed URL lives.
     pub signed_url_seconds: u64,
     /// Seconds for one request without a body to answer.
@@ -64,6 +69,9 @@ impl Config {
         } else if !is_base_url(&self.public_url) {
             refuse("public_url", &self.public_url, "is not http(s)://host[:port][/path] without a slash at the end");
         }
+        if let Err(problem) = self.read_access() {
+            refuse("access", &"its value", &problem.to_string());
+        }
         if !(1..=SIGNED_URL_SECONDS_MAX).contains(&self.signed_url_seconds) {
             refuse("signed_url_seconds", &self.signed_url_seconds, "is not from 1 to 60");
         }
@@ -91,6 +99,16 @@ impl Config {
             Ok(address) => address.ip().is_loopback(),
             Err(_) => self.listen.rsplit_once(':').is_some_and(|(host, _)| host == "localhost"),
         }
+    }
+
+    /// Who may see files that are uploaded without saying; `None`: operators only.
+    pub(crate) fn default_access(&self) -> Option<Access> {
+        // The section was checked; what could not be read opens nothing.
+        self.read_access().ok().flatten()
+    }
+
+    fn read_access(&self) -> Result<Option<Access>, InvalidAccess> {
+        if self.access.is_empty() { Ok(None) } else { Access::try_from(self.access.clone()).map(Some) }
     }
 
     pub(crate) fn signed_url_lifetime(&self) -> Duration {
@@ -123,8 +141,10 @@ pub(crate) mod tests {
             upload_bytes_max: 1_000_000,
             spool_directory: String::new(),
             tenant: "default".parse().unwrap(),
+            access: Vec::new(),
             delivery: Delivery::Stream,
             signing_key: SigningKey::default(),
+            redirect_private: false,
             signed_url_seconds: 60,
             request_timeout_seconds: 30,
             upload_timeout_seconds: 900,
@@ -142,7 +162,7 @@ pub(crate) mod tests {
         let text = include_str!("../../config.default.toml");
         let section = text.split("[api]").nth(1).and_then(|rest| rest.split("\n[").next()).unwrap();
         let named = |key: &str| section.lines().any(|line| line.starts_with(&format!("{key} = ")));
-        for key in ["listen", "public_url", "upload_bytes_max", "spool_directory", "tenant", "delivery"] {
+        for key in ["listen", "public_url", "upload_bytes_max", "spool_directory", "tenant", "access", "delivery"] {
             assert!(named(key), "{key} is not in config.default.toml");
         }
         assert!(keys(&loopback()).is_empty());

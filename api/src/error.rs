@@ -20,6 +20,8 @@ const CHALLENGE: &str =
 const JIRA_CHALLENGE: &str = r#"OAuth realm="Thumbline""#;
 /// To the letter: atlassian-python-api compares it (contract section 8.1).
 const JIRA_JSON: &str = "application/json;charset=UTF-8";
+/// Sent with the 403 to a credential that is not meant for this: RFC 6750, section 3.1.
+const SCOPE_CHALLENGE: &str = r#"Bearer realm="Service", error="insufficient_scope""#;
 /// Where Box's error codes are explained; clients show it to people.
 const HELP_URL: &str = "https://developer.box.com/guides/api-calls/permissions-and-errors/common-errors/";
 /// Seconds after which a client may try again when a dependency was away.
@@ -61,6 +63,9 @@ pub(crate) enum ApiError {
     /// No token, or not the right one.
     #[error("The access token provided is invalid.")]
     Unauthorized,
+    /// The credential is right, but not meant for this.
+    #[error("The request requires higher privileges than provided by the access token.")]
+    InsufficientScope,
     /// A page of another site wants to write.
     #[error("requests of other sites' pages are not accepted")]
     ForeignOrigin,
@@ -161,6 +166,7 @@ impl ApiError {
             Self::ItemNameTooLong => (StatusCode::BAD_REQUEST, "item_name_too_long"),
             Self::PageOutOfRange { .. } => (StatusCode::BAD_REQUEST, "requested_page_out_of_range"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "cors_origin_not_whitelisted"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::AttachmentMissing(_) | Self::IssueMissing | Self::UserMissing => (StatusCode::NOT_FOUND, "not_found"),
@@ -189,6 +195,7 @@ impl ApiError {
     fn header(&self) -> Option<(http::HeaderName, HeaderValue)> {
         match self {
             Self::Unauthorized => Some((WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))),
+            Self::InsufficientScope => Some((WWW_AUTHENTICATE, HeaderValue::from_static(SCOPE_CHALLENGE))),
             Self::Away(_) | Self::TimedOut { .. } => Some((RETRY_AFTER, HeaderValue::from(AWAY_RETRY_SECONDS))),
             Self::RangeNotSatisfiable { length_bytes } => {
                 HeaderValue::try_from(format!("bytes */{length_bytes}")).ok().map(|value| (CONTENT_RANGE, value))

@@ -3,17 +3,20 @@
 //! Three surfaces over the same rows: the Box API below `/2.0` and the Jira API below `/rest/api`, in shapes that their
 //! clients use unmodified, and our own below `/v1`; beside them the console page and the health routes. Modules in reading order:
 //!
-//! - [`config`], [`jira`] and [`auth`]: sections `[api]`, `[jira]` and `[auth]`; the one decision who may pass.
+//! - [`config`], [`jira`] and [`auth`]: sections `[api]`, `[jira]` and `[auth]`; who a request comes from, and whether it may
+//!   pass.
 //! - `router`: every route with its access on one screen; `routes`: one file each.
 //! - `upload`: multipart, names and the spool; `content`: ranges, caching and dispositions.
 //! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
+//! - [`openapi`]: the description of our own API.
 //! - `observe` and `serve`: what happens around every request and connection.
 
 use std::sync::Arc;
 
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
+use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
@@ -29,6 +32,7 @@ mod extract;
 pub mod jira;
 mod links;
 mod observe;
+pub mod openapi;
 pub mod ops;
 mod pace;
 mod router;
@@ -52,6 +56,8 @@ pub struct Deps {
     pub store: Arc<dyn StateStore>,
     /// The same rows, as people move files about.
     pub files: Arc<dyn FileStore>,
+    /// Who may see what.
+    pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// Sources of uploads and bytes of representations.

@@ -7,10 +7,11 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 
-use crate::auth::Access::{self, Operator, Public};
+use crate::auth::access::{Access, CALLER, DOWNLOAD, FILE, OWN_DECISION, Operator, Public, ROUTE};
+use crate::auth::guard;
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
-use crate::{App, Deps, auth, observe, pace, routes};
+use crate::{App, Deps, observe, pace, routes};
 
 /// One line of the table.
 struct Route {
@@ -18,6 +19,8 @@ struct Route {
     access: Access,
     methods: MethodRouter<Arc<App>>,
     time: Time,
+    /// Whether `?access_token=` stands for the header: where contracts want it, for pictures in pages.
+    takes_query_token: bool,
 }
 
 /// Which time limit of the configuration holds for a route; sending the bytes of an answer is bounded by `serve`.
@@ -35,6 +38,7 @@ pub(crate) struct Guard {
     pub(crate) app: Arc<App>,
     pub(crate) access: Access,
     pub(crate) time: Time,
+    pub(crate) takes_query_token: bool,
 }
 
 impl Guard {
@@ -57,24 +61,28 @@ impl Guard {
 }
 
 fn table(ops: &Arc<Ops>) -> Vec<Route> {
-    let read = |path, access, methods| Route { path, access, methods, time: Time::Request };
-    let upload = |path| Route { path, access: Operator, methods: post(routes::upload::post), time: Time::Upload };
+    let read = |path, access, methods| Route { path, access, methods, time: Time::Request, takes_query_token: false };
+    let bytes = |path, access, methods| Route { takes_query_token: true, ..read(path, access, methods) };
+    let upload = |path| Route { time: Time::Upload, ..read(path, CALLER, post(routes::upload::post)) };
     let mut table = vec![
         // Box.
         upload("/2.0/files/content"),
         upload("/api/2.0/files/content"),
-        read("/2.0/files/{file}", Operator, get(routes::file::get)),
-        read(REPRESENTATION, Operator, get(routes::representation::get)),
-        read(CONTENT, Operator, get(routes::content::get)),
-        read(CONTENT_EMPTY_ASSET_PATH, Operator, get(routes::content::get)),
-        read(CONTENT_ASSET_PATH, Operator, get(routes::content::get)),
-        read("/file/{uuid}/binary", Public, get(routes::media::get)),
+        read("/2.0/files/{file}", ROUTE, get(routes::file::get)),
+        read(REPRESENTATION, ROUTE, get(routes::representation::get)),
+        bytes(CONTENT, ROUTE, get(routes::content::get)),
+        bytes(CONTENT_EMPTY_ASSET_PATH, ROUTE, get(routes::content::get)),
+        bytes(CONTENT_ASSET_PATH, ROUTE, get(routes::content::get)),
+        bytes("/file/{uuid}/binary", Public, get(routes::media::get)),
         read("/assets/placeholders/{name}", Public, get(routes::placeholder::get)),
         // Our own.
-        read("/v1/files", Operator, get(routes::own_files::get)),
-        read("/v1/files/{file}", Operator, get(routes::own_file::get)),
-        read("/v1/presets", Operator, get(routes::presets::get)),
+        read("/v1/files", CALLER, get(routes::own_files::get)),
+        read("/v1/files/{file}", FILE, get(routes::own_file::get)),
+        read("/v1/files/{file}/access", Operator, get(routes::access::get).put(routes::access::put)),
+        read("/v1/presets", CALLER, get(routes::presets::get)),
         read("/v1/pipeline", Operator, get(routes::pipeline::get)),
+        read("/v1/openapi.json", Public, get(routes::docs::openapi)),
+        read("/docs", Public, get(routes::docs::page)),
         read("/v1/parked", Operator, get(routes::parked::list)),
         read("/v1/parked/{id}", Operator, get(routes::parked::get).delete(routes::parked::delete)),
         read("/v1/parked/{id}/replay", Operator, post(routes::parked::replay)),
@@ -100,28 +108,30 @@ fn jira() -> Vec<Route> {
                     access: $access,
                     methods: $methods,
                     time: Time::$time,
+                    takes_query_token: false,
                 },
                 Route {
                     path: concat!("/ex/jira/{cloud}/rest/api/{api}/", $path),
                     access: $access,
                     methods: $methods,
                     time: Time::$time,
+                    takes_query_token: false,
                 },
             )+]
         };
     }
     on_both! {
         "serverInfo" Public Request get(routes::jira::server_info::get),
-        "myself" Operator Request get(routes::jira::user::myself),
-        "user" Operator Request get(routes::jira::user::get),
-        "attachment/meta" Operator Request get(routes::jira::meta::get),
-        "attachment/{attachment}" Operator Request get(routes::jira::attachment::get).delete(routes::jira::attachment::delete),
-        "attachment/{attachment}/expand/human" Operator Request get(routes::jira::expand::get),
-        "attachment/{attachment}/expand/raw" Operator Request get(routes::jira::expand::get),
-        "attachment/content/{attachment}" Operator Request get(routes::jira::content::get),
-        "attachment/thumbnail/{attachment}" Operator Request get(routes::jira::thumbnail::get),
-        "issue/{issue}" Operator Request get(routes::jira::issue::get),
-        "issue/{issue}/attachments" Operator Upload post(routes::jira::upload::post),
+        "myself" CALLER Request get(routes::jira::user::myself),
+        "user" CALLER Request get(routes::jira::user::get),
+        "attachment/meta" CALLER Request get(routes::jira::meta::get),
+        "attachment/{attachment}" OWN_DECISION Request get(routes::jira::attachment::get).delete(routes::jira::attachment::delete),
+        "attachment/{attachment}/expand/human" ROUTE Request get(routes::jira::expand::get),
+        "attachment/{attachment}/expand/raw" ROUTE Request get(routes::jira::expand::get),
+        "attachment/content/{attachment}" DOWNLOAD Request get(routes::jira::content::get),
+        "attachment/thumbnail/{attachment}" ROUTE Request get(routes::jira::thumbnail::get),
+        "issue/{issue}" CALLER Request get(routes::jira::issue::get),
+        "issue/{issue}/attachments" CALLER Upload post(routes::jira::upload::post),
     }
 }
 
@@ -137,8 +147,9 @@ pub fn router(deps: Deps) -> Router {
     let app = Arc::new(App { deps, pace: pace::Pace::default() });
     let mut router = Router::new();
     for route in table(&ops) {
-        let guard = Guard { app: Arc::clone(&app), access: route.access, time: route.time };
-        let methods = route.methods.fallback(method_not_allowed).layer(from_fn_with_state(guard, auth::guard));
+        let Route { access, time, takes_query_token, .. } = route;
+        let guard = Guard { app: Arc::clone(&app), access, time, takes_query_token };
+        let methods = route.methods.fallback(method_not_allowed).layer(from_fn_with_state(guard, guard::guard));
         router = router.route(route.path, methods);
     }
     router.fallback(not_found).layer(from_fn(observe::observe)).with_state(app)
@@ -170,13 +181,8 @@ pub(crate) async fn method_not_allowed() -> ApiError {
     ApiError::MethodNotAllowed
 }
 
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// Every path with its access, as the table has them.
-    pub(crate) fn paths() -> Vec<(&'static str, Access)> {
-        let ops = Arc::new(Ops::new(Vec::new(), Some(Arc::new(String::new))));
-        table(&ops).into_iter().map(|route| (route.path, route.access)).collect()
-    }
+/// Every path with its access, as the table has them.
+pub(crate) fn paths() -> Vec<(&'static str, Access)> {
+    let ops = Arc::new(Ops::new(Vec::new(), Some(Arc::new(String::new))));
+    table(&ops).into_iter().map(|route| (route.path, route.access)).collect()
 }

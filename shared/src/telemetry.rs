@@ -38,7 +38,7 @@ macro_rules! metrics_table {
 }
 
 metrics_table! {
-    /// Upload events by dialect and outcome (registered, duplicate, ignored, parked).
+    /// Upload events by dialect and outcome (registered, duplicate, applied, ignored, parked).
     EVENTS = Counter "thumbline_events_total";
     /// Representations settled, by preset, state and failure code.
     RENDERS = Counter "thumbline_renders_total";

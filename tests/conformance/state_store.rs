@@ -1,5 +1,6 @@
 //! What every `StateStore` and `FileStore` does: the behaviours below, each run over SQLite and over PostgreSQL.
 
+mod access;
 mod asking;
 mod away;
 mod claiming;
@@ -57,6 +58,15 @@ behaviours! {
         rows_are_made_all_or_none,
         a_version_may_want_nothing,
         a_nul_in_text_does_no_harm,
+    }
+    access {
+        access_reads_back_and_can_be_replaced,
+        the_access_that_was_decided_last_holds,
+        a_change_before_the_first_version_is_remembered,
+        access_that_came_with_an_older_version_does_not_come_back,
+        without_a_word_a_new_version_keeps_the_access,
+        tokens_are_found_until_they_are_revoked_or_expire,
+        logins_are_found_in_any_letter_case,
     }
     asking {
         absent_rows_become_pending_once,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use shared::domain::file::NewFileVersion;
+use shared::domain::file_change::AccessChange;
 use shared::event::{self, Dialect, Meaning};
+use shared::ports::access_store::AccessChanged;
 use shared::ports::state_store::StoreError;
 use shared::ports::work_queue::{Delivery, Message, ParkingReason, Subscription};
 use shared::register::{Registered, register};
@@ -101,9 +103,10 @@ enum NotDone {
 async fn act(worker: &Worker, dialect: Dialect, meaning: Meaning) -> Result<EventOutcome, NotDone> {
     match meaning {
         Meaning::Register(new) => register_event(worker, &new).await,
-        Meaning::Delete(_) | Meaning::ChangeAccess(_) => Err(NotDone::Parked(ParkingReason {
+        Meaning::ChangeAccess(change) => change_access(worker, &change).await,
+        Meaning::Delete(_) => Err(NotDone::Parked(ParkingReason {
             code: "unsupported_type",
-            reason: "deletions and access changes are not acted upon by this version; replay it after an update".into(),
+            reason: "deletions are not acted upon by this version; replay it after an update".into(),
         })),
         Meaning::Park(reason) => Err(NotDone::Parked(reason)),
         Meaning::Ignore(reason) => {
@@ -120,6 +123,23 @@ async fn register_event(worker: &Worker, new: &NewFileVersion) -> Result<EventOu
     let registering = || register(&*deps.store, &*deps.queue, new);
     match worker.dependencies.database.patiently(&worker.shutdown, registering).await {
         Ok(registered) => Ok(told(worker, new, &registered)),
+        Err(unanswered) => Err(not_done(unanswered)),
+    }
+}
+
+/// Replaces who may see the file, also of one whose first version is still on its way.
+async fn change_access(worker: &Worker, change: &AccessChange) -> Result<EventOutcome, NotDone> {
+    let AccessChange { tenant, file_identity, access, occurred_at } = change;
+    let changing = || worker.deps.access.change_access(tenant, file_identity, access, *occurred_at);
+    match worker.dependencies.database.patiently(&worker.shutdown, changing).await {
+        Ok(AccessChanged::Applied | AccessChanged::Remembered) => {
+            tracing::info!(%tenant, file.identity = file_identity, "who may see a file was changed");
+            Ok(EventOutcome::Applied)
+        }
+        Ok(AccessChanged::Superseded) => {
+            tracing::debug!(%tenant, file.identity = file_identity, "a change of access came after a later one");
+            Ok(EventOutcome::Ignored)
+        }
         Err(unanswered) => Err(not_done(unanswered)),
     }
 }

@@ -40,6 +40,7 @@ use std::time::Duration;
 use shared::domain::limits::Limits;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
+use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
@@ -64,6 +65,8 @@ const HAND_BACK_SECONDS_MAX: u64 = 5;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// Who may see what.
+    pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// Where representations are put.

@@ -16,6 +16,7 @@ use shared::telemetry as names;
 pub(crate) enum EventOutcome {
     Registered,
     Duplicate,
+    Applied,
     Ignored,
     Parked,
 }
@@ -25,6 +26,7 @@ impl EventOutcome {
         match self {
             Self::Registered => "registered",
             Self::Duplicate => "duplicate",
+            Self::Applied => "applied",
             Self::Ignored => "ignored",
             Self::Parked => "parked",
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod asset;
 pub(crate) mod asset_path;
+pub(crate) mod caching;
 pub(crate) mod conditional;
 pub(crate) mod disposition;
 pub(crate) mod media_type;

@@ -14,23 +14,21 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
+use shared::domain::access::Access;
 use shared::domain::representation::{Content, PageContent, State};
 use shared::ports::blob_store::{BlobError, BlobRead, PresignedHeaders};
 
 use crate::App;
 use crate::asking::Found;
+use crate::auth::access::Caller;
 use crate::config::Delivery;
 use crate::content::range::{self, Wanted};
-use crate::content::{asset_path, conditional, disposition};
+use crate::content::{asset_path, caching, conditional, disposition};
 use crate::error::ApiError;
 use crate::extract::{Params, RepresentationPath};
 use crate::links::content_digest;
 use crate::routes::placeholder;
 
-/// The URL names the bytes, so they may be kept for good, by this client only.
-const KEEP: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
-/// The URL does not name the bytes: ask again every time.
-const ASK_AGAIN: HeaderValue = HeaderValue::from_static("private, no-cache");
 const DO_NOT_KEEP: HeaderValue = HeaderValue::from_static("no-store");
 /// Opened as a page of its own, content can do nothing.
 const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
@@ -48,12 +46,13 @@ pub(crate) struct Query {
 
 pub(crate) async fn get(
     Shared(app): Shared<Arc<App>>,
+    caller: Caller,
     path: RepresentationPath,
     Params(query): Params<Query>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let found = app.find(&path).await?;
+    let found = app.find(&path, &caller).await?;
     let number = asset_path::page(&found.preset, &path.asset_path)?;
     let content = match found.state() {
         None | Some(State::Pending) => {
@@ -122,11 +121,15 @@ impl Answer<'_> {
         Ok(response)
     }
 
+    fn is_public(&self) -> bool {
+        self.found.file.file.access.as_ref().is_some_and(Access::is_public)
+    }
+
     /// For good only under a URL that names these very bytes.
     fn cache_control(&self) -> HeaderValue {
         let names_the_bytes =
             |v: &str| v == content_digest(self.content).to_string() || v == self.page.sha256().to_string();
-        if self.query.v.as_deref().is_some_and(names_the_bytes) { KEEP } else { ASK_AGAIN }
+        caching::cache_control(self.is_public(), self.query.v.as_deref().is_some_and(names_the_bytes))
     }
 
     /// Without `set_content_disposition_type` there is no such header: contract section 2.9.
@@ -140,10 +143,12 @@ impl Answer<'_> {
         value(disposition::value(kind, stem, self.found.preset.format.name())).map(Some)
     }
 
-    /// `None` when the bytes are to go through this process; a HEAD always does, as signatures are for a GET.
+    /// `None` when the bytes are to go through this process; a HEAD always does, as signatures are for a GET. Whoever
+    /// holds a signed URL needs no credentials, so private bytes get one only where the configuration says so.
     async fn signed_url(&self, method: &Method, disposition: Option<&HeaderValue>) -> Result<Option<String>, ApiError> {
         let config = &self.app.deps.config;
-        if config.delivery == Delivery::Stream || method == Method::HEAD {
+        let may_redirect = config.delivery == Delivery::Redirect && (config.redirect_private || self.is_public());
+        if !may_redirect || method == Method::HEAD {
             return Ok(None);
         }
         let headers = PresignedHeaders {

@@ -9,8 +9,10 @@ use http::HeaderMap;
 use http::header::CACHE_CONTROL;
 use serde::Deserialize;
 use shared::domain::ids::FileId;
+use shared::domain::principal::Action;
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::{Params, Segment};
 use crate::wire::box_file::{self, Fields, View};
@@ -23,12 +25,13 @@ pub(crate) struct Query {
 
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Segment(id): Segment,
     Params(query): Params<Query>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let hints = box_file::hints(&headers)?;
-    let state = app.file(parse(&id)?).await?;
+    let state = app.file(parse(&id)?, &caller, Action::Read).await?;
     let view = View { state: &state, presets: &app.deps.presets, hints: hints.as_ref(), links: &app.deps.links };
     let file = box_file::file(&view, &Fields::parse(query.fields.as_deref()));
     Ok(([(CACHE_CONTROL, "private, no-cache")], Json(file)).into_response())

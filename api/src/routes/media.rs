@@ -8,6 +8,7 @@ use http::{HeaderMap, Method};
 use serde::Deserialize;
 
 use crate::App;
+use crate::asking::untrashed;
 use crate::content::asset::Asset;
 use crate::content::signed::Named;
 use crate::error::ApiError;
@@ -31,7 +32,9 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let named = accepted(&app, &query).ok_or(ApiError::LinkExpired)?;
-    let file = app.version(named.file, named.version).await?;
+    // The signature is the permission.
+    let file = app.deps.store.version(named.file, named.version).await?.ok_or(ApiError::NotFound)?;
+    let file = untrashed(file)?;
     let Some(name) = named.representation else { return Asset::of_source(&file)?.send(&app, &method, &headers).await };
     let preset = app.deps.presets.resolve(&name).ok_or(ApiError::NotFound)?;
     let row = file.representation(&preset.name).ok_or(ApiError::NotFound)?;

@@ -1,7 +1,9 @@
 //! One file per route; `router.rs` lists them with their paths.
 
+pub(crate) mod access;
 pub(crate) mod console;
 pub(crate) mod content;
+pub(crate) mod docs;
 pub(crate) mod file;
 pub(crate) mod jira;
 pub(crate) mod media;

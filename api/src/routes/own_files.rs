@@ -12,6 +12,7 @@ use shared::domain::ids::Tenant;
 use shared::event::identity;
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::Params;
 use crate::wire::own_file::OwnFile;
@@ -41,11 +42,14 @@ struct Page {
     next_cursor: Option<String>,
 }
 
-pub(crate) async fn get(State(app): State<Arc<App>>, Params(query): Params<Query>) -> Result<Response, ApiError> {
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(query): Params<Query>,
+) -> Result<Response, ApiError> {
     if query.source.is_some() || query.source_id.is_some() {
-        let found = find(&app, &query).await?;
-        let files = found.iter().map(|state| OwnFile::new(&app.deps.presets, state, &app.deps.links)).collect();
-        return Ok(([(CACHE_CONTROL, "private, no-cache")], Json(Page { files, next_cursor: None })).into_response());
+        let found: Vec<_> = find(&app, &caller, &query).await?.into_iter().collect();
+        return Ok(answer(&app, &caller, &found, None));
     }
     let limit = limit(query.limit.as_deref())?;
     let before = query.cursor.as_deref().map(str::parse).transpose();
@@ -55,12 +59,18 @@ pub(crate) async fn get(State(app): State<Arc<App>>, Params(query): Params<Query
     let has_more = states.len() > limit as usize;
     states.truncate(limit as usize);
     let next_cursor = states.last().filter(|_| has_more).map(|state| state.file.id.to_string());
-    let files = states.iter().map(|state| OwnFile::new(&app.deps.presets, state, &app.deps.links)).collect();
-    Ok(([(CACHE_CONTROL, "private, no-cache")], Json(Page { files, next_cursor })).into_response())
+    Ok(answer(&app, &caller, &states, next_cursor))
+}
+
+/// What the caller may see of these; a page may come out short, or empty with a cursor.
+fn answer(app: &App, caller: &Caller, states: &[FileState], next_cursor: Option<String>) -> Response {
+    let shown = states.iter().filter(|state| caller.sees(state));
+    let files = shown.map(|state| OwnFile::new(&app.deps.presets, state, &app.deps.links)).collect();
+    ([(CACHE_CONTROL, "private, no-cache")], Json(Page { files, next_cursor })).into_response()
 }
 
 /// The file that is identified by this source, or by its producer's own name for it.
-async fn find(app: &App, query: &Query) -> Result<Option<FileState>, ApiError> {
+async fn find(app: &App, caller: &Caller, query: &Query) -> Result<Option<FileState>, ApiError> {
     let tenant = query.tenant.as_deref().map(str::parse::<Tenant>).transpose();
     let tenant = tenant.map_err(|invalid| ApiError::BadRequest(invalid.to_string()))?;
     let (identity, bucket) = match (&query.source, &query.source_id) {
@@ -73,7 +83,7 @@ async fn find(app: &App, query: &Query) -> Result<Option<FileState>, ApiError> {
         (None, Some(source_id)) => (identity::of_source_id(source_id), None),
         _ => return Err(ApiError::BadRequest("ask for source or for source_id, not for both".to_owned())),
     };
-    let of_bucket = || bucket.map_or(&app.deps.config.tenant, |bucket| &bucket.tenant).clone();
+    let of_bucket = || bucket.map_or_else(|| caller.tenant(&app.deps.config.tenant), |bucket| &bucket.tenant).clone();
     Ok(app.deps.store.file_by_identity(&tenant.unwrap_or_else(of_bucket), &identity).await?)
 }
 

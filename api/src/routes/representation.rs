@@ -9,13 +9,18 @@ use http::header::CACHE_CONTROL;
 use shared::domain::representation::State;
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::RepresentationPath;
 use crate::wire::box_entry::Entry;
 
 /// Always 200 and never `none`: clients poll a `none` without a pause (contract 0.7).
-pub(crate) async fn get(Shared(app): Shared<Arc<App>>, path: RepresentationPath) -> Result<Response, ApiError> {
-    let found = app.find(&path).await?;
+pub(crate) async fn get(
+    Shared(app): Shared<Arc<App>>,
+    caller: Caller,
+    path: RepresentationPath,
+) -> Result<Response, ApiError> {
+    let found = app.find(&path, &caller).await?;
     if matches!(found.state(), None | Some(State::Pending)) {
         app.ask(&found).await?;
     }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use shared::domain::blob_key::BlobKey;
-use shared::domain::file::{ByteFacts, Condition, NewAccess, NewFileVersion, VersionIdentity, VersionOrder};
+use shared::domain::file::{ByteFacts, Condition, NewFileVersion, VersionIdentity, VersionOrder};
 use shared::domain::format::SourceFormat;
 use shared::domain::ids::FileId;
 use shared::domain::lane::Lane;
@@ -20,6 +20,7 @@ use shared::ports::blob_store::BlobBody;
 use shared::register::register;
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::Params;
 use crate::upload::{Received, check_length, linger, linger_unread, receive};
@@ -38,6 +39,7 @@ pub(crate) struct Query {
 
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Params(query): Params<Query>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -55,7 +57,7 @@ pub(crate) async fn post(
         }
     };
     check_digest(&parts.headers, &received.spooled.sha1)?;
-    answer(&app, store(&app, received, Condition::NewName).await?, query.fields.as_deref()).await
+    answer(&app, store(&app, &caller, received, Condition::NewName).await?, query.fields.as_deref()).await
 }
 
 fn check_digest(headers: &HeaderMap, sha1: &str) -> Result<(), ApiError> {
@@ -68,13 +70,18 @@ fn check_digest(headers: &HeaderMap, sha1: &str) -> Result<(), ApiError> {
 }
 
 /// Blob first, row after: what has a row can be read.
-pub(crate) async fn store(app: &App, received: Received, condition: Condition) -> Result<FileId, ApiError> {
+pub(crate) async fn store(
+    app: &App,
+    caller: &Caller,
+    received: Received,
+    condition: Condition,
+) -> Result<FileId, ApiError> {
     let deps = &app.deps;
     let spooled = &received.spooled;
-    let key = BlobKey::Source { tenant: deps.config.tenant.clone(), digest: spooled.sha256 };
+    let key = BlobKey::Source { tenant: caller.tenant(&deps.config.tenant).clone(), digest: spooled.sha256 };
     let body = BlobBody::File { path: spooled.path(), length_bytes: spooled.length_bytes };
     deps.blobs.put(&key, body, received.content_type.as_deref().unwrap_or(UNKNOWN_TYPE)).await?;
-    let new = new_file_version(app, key, &received, condition);
+    let new = new_file_version(app, caller, key, &received, condition);
     let registered = register(deps.store.as_ref(), deps.queue.as_ref(), &new).await?;
     let (file, version) = (registered.registration.file_id, registered.registration.version_id);
     tracing::debug!(
@@ -90,18 +97,24 @@ pub(crate) async fn store(app: &App, received: Received, condition: Condition) -
     Ok(file)
 }
 
-fn new_file_version(app: &App, key: BlobKey, received: &Received, condition: Condition) -> NewFileVersion {
-    let Received { name, parent, content_type, spooled } = received;
+fn new_file_version(
+    app: &App,
+    caller: &Caller,
+    key: BlobKey,
+    received: &Received,
+    condition: Condition,
+) -> NewFileVersion {
+    let Received { name, parent, access, content_type, spooled } = received;
     let format = SourceFormat::declared(name, content_type.as_deref());
     NewFileVersion {
-        tenant: app.deps.config.tenant.clone(),
+        tenant: caller.tenant(&app.deps.config.tenant).clone(),
         // Every upload through this route is a file of its own.
         file_identity: format!("upload:{:032x}", rand::random::<u128>()),
         version_identity: VersionIdentity::Named(format!("sha256:{}", spooled.sha256)),
         order: VersionOrder::default(),
         name: name.clone(),
         parent: parent.clone(),
-        access: NewAccess::Default(None),
+        access: caller.new_access(access.clone(), app.deps.config.default_access().as_ref()),
         source: SourceLocation::Uploaded(key),
         declared: DeclaredFacts {
             size: Some(spooled.length_bytes),
@@ -118,7 +131,7 @@ fn new_file_version(app: &App, key: BlobKey, received: &Received, condition: Con
 }
 
 async fn answer(app: &App, file: FileId, fields: Option<&str>) -> Result<Response, ApiError> {
-    let state = app.file(file).await?;
+    let state = app.deps.store.file(file).await?.ok_or(ApiError::NotFound)?;
     let view = View { state: &state, presets: &app.deps.presets, hints: None, links: &app.deps.links };
     let entry = box_file::file(&view, &Fields::parse(fields));
     let body = Json(json!({ "total_count": 1, "entries": [entry] }));

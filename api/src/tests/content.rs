@@ -109,7 +109,7 @@ async fn only_a_url_that_names_the_bytes_may_be_kept() {
         async |query: &str| text(api.get(&format!("{path}{query}")).await.headers(), "cache-control").to_owned();
     assert_eq!(cache("").await, "private, no-cache");
     assert_eq!(cache(&format!("?v={}", Sha256Digest::of(b"old"))).await, "private, no-cache");
-    assert_eq!(cache(&format!("?v={digest}")).await, "private, max-age=31536000, immutable");
+    assert_eq!(cache(&format!("?v={digest}")).await, "private, max-age=300, immutable");
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn the_template_of_a_paged_one_lets_every_page_be_kept() {
     for page in ["1.jpg", "2.jpg"] {
         let url = template.replace("{+asset_path}", page);
         let response = api.get(url.strip_prefix(PUBLIC_URL).unwrap()).await;
-        assert_eq!(text(response.headers(), "cache-control"), "private, max-age=31536000, immutable", "{page}");
+        assert_eq!(text(response.headers(), "cache-control"), "private, max-age=300, immutable", "{page}");
     }
 }
 
@@ -258,6 +258,7 @@ impl BlobStore for Signing {
 async fn with_redirects_a_get_is_sent_to_the_blob_store_and_nobody_keeps_the_way() {
     let mut setup = Setup { blobs: |blobs| Arc::new(Signing(blobs)), ..Setup::default() };
     setup.config.delivery = Delivery::Redirect;
+    setup.config.redirect_private = true;
     let api = TestApi::with(setup).await;
     let (_, path) = rendered(&api).await;
     let response = api.get(&format!("{path}?set_content_disposition_type=inline")).await;

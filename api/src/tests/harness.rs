@@ -31,19 +31,19 @@ use crate::auth::{Auth, Mode};
 use crate::{Config, Deps, LinkSigner, Links, SigningKey, router, serve};
 
 /// How long anything may take here before the test fails.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// What links are made from; nobody listens there.
-pub(super) const PUBLIC_URL: &str = "https://thumbs.example/box";
+pub(crate) const PUBLIC_URL: &str = "https://thumbs.example/box";
 /// The operator's token of APIs that want one.
-pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// What a test changes before its API starts.
-pub(super) struct Setup {
-    pub(super) config: Config,
-    pub(super) mode: Mode,
-    pub(super) jira: crate::jira::Config,
-    pub(super) blobs: fn(Arc<dyn BlobStore>) -> Arc<dyn BlobStore>,
-    pub(super) queue: fn(Arc<dyn WorkQueue>) -> Arc<dyn WorkQueue>,
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) mode: Mode,
+    pub(crate) jira: crate::jira::Config,
+    pub(crate) blobs: fn(Arc<dyn BlobStore>) -> Arc<dyn BlobStore>,
+    pub(crate) queue: fn(Arc<dyn WorkQueue>) -> Arc<dyn WorkQueue>,
 }
 
 impl Default for Setup {
@@ -55,13 +55,13 @@ impl Default for Setup {
 }
 
 /// A running API; dropped, it ends.
-pub(super) struct TestApi {
-    pub(super) address: SocketAddr,
-    pub(super) store: Database,
-    pub(super) blobs: Arc<dyn BlobStore>,
-    pub(super) queue: Arc<dyn WorkQueue>,
-    pub(super) shutdown: CancellationToken,
-    pub(super) served: JoinHandle<()>,
+pub(crate) struct TestApi {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Database,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) queue: Arc<dyn WorkQueue>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) served: JoinHandle<()>,
     client: Client,
     directory: TempDir,
     _stop: DropGuard,
@@ -69,27 +69,27 @@ pub(super) struct TestApi {
 
 /// An uploaded file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Uploaded {
-    pub(super) file: FileId,
-    pub(super) version: FileVersionId,
+pub(crate) struct Uploaded {
+    pub(crate) file: FileId,
+    pub(crate) version: FileVersionId,
 }
 
 impl Uploaded {
-    pub(super) fn representation(self, name: &str) -> String {
+    pub(crate) fn representation(self, name: &str) -> String {
         format!("/2.0/internal_files/{}/versions/{}/representations/{name}", self.file, self.version)
     }
 
-    pub(super) fn content(self, name: &str, asset_path: &str) -> String {
+    pub(crate) fn content(self, name: &str, asset_path: &str) -> String {
         format!("{}/content/{asset_path}", self.representation(name))
     }
 }
 
 impl TestApi {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Setup::default()).await
     }
 
-    pub(super) async fn with(setup: Setup) -> Self {
+    pub(crate) async fn with(setup: Setup) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let spool = directory.path().join("spool");
         std::fs::create_dir(&spool).unwrap();
@@ -99,7 +99,7 @@ impl TestApi {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config { spool_directory: spool.to_str().unwrap().to_owned(), ..setup.config };
-        let auth = crate::auth::Config { mode: setup.mode, token: TOKEN.to_owned() };
+        let auth = crate::auth::config::tests::section(setup.mode, TOKEN);
         let router = router(Deps {
             store: Arc::new(store.clone()),
             files: Arc::new(store.clone()),
@@ -113,7 +113,8 @@ impl TestApi {
             config: Arc::new(config),
             jira: Arc::new(setup.jira),
             signer: LinkSigner::new(&SigningKey::default()),
-            auth: Auth::new(&auth),
+            auth: Auth::new(&auth, Arc::new(store.clone()), None),
+            access: Arc::new(store.clone()),
             exposition: Some(Arc::new(|| "thumbline_build_info 1\n".to_owned())),
         });
         let shutdown = CancellationToken::new();
@@ -123,23 +124,23 @@ impl TestApi {
         Self { address, store, blobs, queue, shutdown, served, client, directory, _stop }
     }
 
-    pub(super) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         self.client.request(method.parse().unwrap(), format!("http://{}{path}", self.address))
     }
 
-    pub(super) async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.request("GET", path).send().await.unwrap()
     }
 
     /// The JSON of a GET that must succeed.
-    pub(super) async fn json(&self, path: &str) -> Value {
+    pub(crate) async fn json(&self, path: &str) -> Value {
         let response = self.get(path).await;
         assert_eq!(response.status(), 200, "{path}");
         response.json().await.unwrap()
     }
 
     /// The bytes of a whole answer as they came over the wire, to a request that ends its connection.
-    pub(super) async fn raw(&self, request: &[u8]) -> String {
+    pub(crate) async fn raw(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
@@ -147,7 +148,7 @@ impl TestApi {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    pub(super) async fn upload(&self, name: &str, bytes: &'static [u8]) -> Uploaded {
+    pub(crate) async fn upload(&self, name: &str, bytes: &'static [u8]) -> Uploaded {
         let attributes = json!({ "name": name, "parent": { "id": "0" } }).to_string();
         let form = reqwest::multipart::Form::new()
             .text("attributes", attributes)
@@ -160,19 +161,24 @@ impl TestApi {
         Uploaded { file: id(&entry["id"]).parse().unwrap(), version: id(&entry["file_version"]["id"]).parse().unwrap() }
     }
 
+    /// The identity of an upload.
+    pub(crate) async fn store_identity(&self, uploaded: Uploaded) -> String {
+        self.store.file(uploaded.file).await.unwrap().unwrap().file.identity
+    }
+
     /// How many files there are.
-    pub(super) async fn files(&self) -> usize {
+    pub(crate) async fn files(&self) -> usize {
         self.store.recent(None, 100).await.unwrap().len()
     }
 
     /// Names of what lies in the spool.
-    pub(super) fn spooled(&self) -> Vec<PathBuf> {
+    pub(crate) fn spooled(&self) -> Vec<PathBuf> {
         let entries = self.directory.path().join("spool").read_dir().unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
 
     /// Waits until something holds; the condition is looked at again and again, within bounds.
-    pub(super) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let looked = tokio::time::timeout(PATIENCE, async {
             while !holds() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -182,7 +188,7 @@ impl TestApi {
     }
 
     /// Plays the worker: every row that waits of this version ends as `outcome` says.
-    pub(super) async fn settle(&self, uploaded: Uploaded, outcome: impl Fn(&str) -> Outcome) {
+    pub(crate) async fn settle(&self, uploaded: Uploaded, outcome: impl Fn(&str) -> Outcome) {
         let token = ClaimToken::new("test", rand::random());
         let claim = self.store.claim(uploaded.version, &token, PATIENCE).await.unwrap().expect("nothing waits");
         let outcomes: Vec<_> = claim.presets.iter().map(|preset| (preset.clone(), outcome(preset.as_str()))).collect();
@@ -190,13 +196,13 @@ impl TestApi {
     }
 
     /// Plays the worker: stores these pages, and every row that waits succeeds with them.
-    pub(super) async fn succeed(&self, uploaded: Uploaded, pages: &[&'static [u8]]) {
+    pub(crate) async fn succeed(&self, uploaded: Uploaded, pages: &[&'static [u8]]) {
         let content = self.store_pages(pages).await;
         self.settle(uploaded, |_| Outcome::Success(content.clone())).await;
     }
 
     /// Puts pages into the blob store.
-    pub(super) async fn store_pages(&self, pages: &[&'static [u8]]) -> Content {
+    pub(crate) async fn store_pages(&self, pages: &[&'static [u8]]) -> Content {
         let mut contents = Vec::new();
         for page in pages {
             let format = shared::domain::format::OutputFormat::Jpg;
@@ -210,7 +216,7 @@ impl TestApi {
     }
 
     /// The version that the next wake of this lane names.
-    pub(super) async fn next_wake(&self, lane: Lane) -> FileVersionId {
+    pub(crate) async fn next_wake(&self, lane: Lane) -> FileVersionId {
         let mut subscription = self.queue.subscribe(Channel::Wakes(lane), 1).await.unwrap();
         let delivery = tokio::time::timeout(PATIENCE, subscription.next()).await.unwrap().unwrap();
         let version = Wake::version_in(&delivery.message.body).unwrap();
@@ -220,7 +226,7 @@ impl TestApi {
 }
 
 /// A failure of this kind, for good.
-pub(super) fn failed(code: FailureCode) -> Outcome {
+pub(crate) fn failed(code: FailureCode) -> Outcome {
     Outcome::Error(Failure::new(code, "made up by the test"))
 }
 

@@ -115,7 +115,7 @@ async fn without_credentials_jira_says_so_in_its_own_words() {
         assert_eq!(response.headers()["www-authenticate"], "OAuth realm=\"Thumbline\"", "{authorization:?}");
         assert_eq!(refused(response, 401).await, "Client must be authenticated to access this resource.");
     }
-    for path in ["/rest/api/3/attachment/content/1", "/rest/api/latest/issue/A-1", "/rest/api/2/myself"] {
+    for path in ["/rest/api/3/attachment/content/1", "/rest/api/latest/attachment/x", "/rest/api/2/myself"] {
         refused(api.get(path).await, 401).await;
     }
     refused(api.request("POST", UPLOAD).send().await.unwrap(), 401).await;

@@ -1,10 +1,11 @@
 //! The whole API over real sockets, on SQLite, local blobs and the in-process queue; only the worker is left out.
 
+mod access;
 mod away;
 mod console;
 mod content;
 mod files;
-mod harness;
+pub(crate) mod harness;
 mod jira;
 mod own;
 mod representations;

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::Value;
+use shared::domain::access::Access;
 
 use super::multipart::{Broken, Multipart};
 use super::name;
@@ -27,6 +28,8 @@ pub(crate) struct Received {
     pub(crate) name: String,
     /// The folder's id; `None` when the attributes name none.
     pub(crate) parent: Option<String>,
+    /// Who may see it, when the attributes say so.
+    pub(crate) access: Option<Access>,
     /// What the client says of the bytes.
     pub(crate) content_type: Option<String>,
     /// The bytes.
@@ -38,6 +41,8 @@ pub(crate) struct Received {
 struct Attributes {
     name: Option<String>,
     parent: Option<Parent>,
+    /// Ours, beside Box's.
+    access: Option<Access>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,9 +100,10 @@ pub(crate) async fn receive(
 
 fn complete(attributes: Attributes, file: FilePart) -> Result<Received, ApiError> {
     let parent = attributes.parent().map_err(str::to_owned).map_err(ApiError::BadRequest)?;
-    let name = attributes.name.unwrap_or(file.filename);
+    let name = attributes.name.unwrap_or_else(|| file.filename.clone());
     name::check(&name)?;
-    Ok(Received { name, parent, content_type: file.content_type, spooled: file.spooled })
+    let FilePart { content_type, spooled, .. } = file;
+    Ok(Received { name, parent, access: attributes.access, content_type, spooled })
 }
 
 impl Attributes {

@@ -34,7 +34,7 @@ pub(crate) fn attachment(state: &FileState, id_as: IdAs, links: &JiraLinks<'_>) 
         IdAs::Number => put("id", json!(file.id.get())),
     };
     put("filename", json!(version.name));
-    put("author", user(links));
+    put("author", user(OPERATOR_ACCOUNT, links));
     put("created", json!(rfc3339_millis(file.created_at)));
     put("size", json!(version.bytes.map(|bytes| bytes.length_bytes).or(version.declared.size).unwrap_or(0)));
     put("mimeType", json!(media_type::of(version)));
@@ -55,15 +55,15 @@ pub(crate) fn issue(key: &str, attachments: Option<Vec<Value>>, links: &JiraLink
     json!({ "expand": "", "id": key, "self": links.issue(key), "key": key, "fields": fields })
 }
 
-/// The only account.
-pub(crate) fn user(links: &JiraLinks<'_>) -> Value {
+/// An account.
+pub(crate) fn user(account: &str, links: &JiraLinks<'_>) -> Value {
     let avatar = links.avatar();
     json!({
-        "self": links.user(OPERATOR_ACCOUNT),
-        "accountId": OPERATOR_ACCOUNT,
+        "self": links.user(account),
+        "accountId": account,
         "accountType": "atlassian",
         "active": true,
-        "displayName": "Operator",
+        "displayName": if account == OPERATOR_ACCOUNT { "Operator" } else { account },
         "avatarUrls": { "16x16": avatar, "24x24": avatar, "32x32": avatar, "48x48": avatar },
     })
 }

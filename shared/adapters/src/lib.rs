@@ -9,5 +9,6 @@
 
 pub mod blob;
 pub mod db;
+pub mod keys;
 pub mod queue;
 pub mod telemetry;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod blob_key;
+pub mod credential;
 pub mod dimensions;
 pub mod failure;
 pub mod file;

@@ -1,4 +1,4 @@
-//! Base64 as CloudEvents' `data_base64` and HTTP's `Basic` have it: RFC 4648 section 4, padded.
+//! Base64 as CloudEvents' `data_base64` and Basic authentication have it: RFC 4648 section 4, padded.
 
 /// The decoded bytes; `None` for anything that an encoder would not have written.
 pub fn decode(text: &str) -> Option<Vec<u8>> {

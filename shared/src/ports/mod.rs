@@ -3,8 +3,10 @@
 //! Every adapter of a port passes that port's conformance suite in `tests/conformance`; a change of meaning goes
 //! into the suite, never into one adapter alone.
 
+pub mod access_store;
 pub mod blob_store;
 pub mod file_store;
+pub mod key_source;
 pub mod parking;
 pub mod state_store;
 pub mod work_queue;

@@ -15,6 +15,7 @@ use shared::domain::limits::Limits;
 use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
+use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::{Parked, ParkedFilter, ParkingStore};
 use shared::ports::state_store::StateStore;
@@ -32,6 +33,7 @@ const DEFAULTS: &str = include_str!("../../../config.default.toml");
 pub(crate) struct World {
     directory: tempfile::TempDir,
     pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) access: Arc<dyn AccessStore>,
     pub(crate) parking: Arc<dyn ParkingStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) queue: Arc<dyn WorkQueue>,
@@ -79,6 +81,7 @@ impl World {
         Self {
             directory,
             store: Arc::new(database.clone()),
+            access: Arc::new(database.clone()),
             parking: Arc::new(database),
             blobs,
             queue,
@@ -95,6 +98,7 @@ impl World {
         let child = ChildCommand { program: std::env::current_exe().unwrap(), arguments: vec!["render-child".into()] };
         let deps = Deps {
             store: Arc::clone(&self.store),
+            access: Arc::clone(&self.access),
             parking: Arc::clone(&self.parking),
             blobs: Arc::clone(&self.blobs),
             sources: Arc::clone(&self.sources),

@@ -7,9 +7,11 @@ use axum::response::Response;
 use http::header::RANGE;
 use http::{HeaderMap, Method};
 use serde::Deserialize;
+use shared::domain::principal::Action;
 
 use super::{flag, see_other};
 use crate::App;
+use crate::auth::access::Caller;
 use crate::content::asset::Asset;
 use crate::content::range;
 use crate::error::ApiError;
@@ -24,12 +26,12 @@ pub(crate) struct Query {
 /// The attachment is looked for before the parameters matter: who may not see it learns nothing from them.
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
-    path: JiraPath,
+    caller: Caller, path: JiraPath,
     query: Result<Params<Query>, ApiError>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let file = app.attachment(&path.id).await?;
+    let file = app.attachment(&path.id, &caller, Action::Download).await?;
     let Params(query) = query?;
     if flag("redirect", query.redirect.as_deref(), true)? {
         return Ok(see_other(app.signed(&file, None, &file.version.name)));

@@ -11,6 +11,7 @@ use shared::ports::file_store::{Listing, ListingKey, Parent};
 
 use super::json;
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::{JiraPath, Params};
 use crate::links::JiraLinks;
@@ -33,6 +34,7 @@ pub(crate) struct Query {
 
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
+    caller: Caller,
     path: JiraPath,
     query: Result<Params<Query>, ApiError>,
 ) -> Result<Response, ApiError> {
@@ -40,15 +42,15 @@ pub(crate) async fn get(
     let Params(query) = query?;
     let links = app.deps.links.jira(path.version);
     let attachments = match wants_attachments(query.fields.as_deref()) {
-        true if app.deps.jira.attachments_enabled => Some(attachments(&app, &key, &links).await?),
+        true if app.deps.jira.attachments_enabled => Some(attachments(&app, &caller, &key, &links).await?),
         true => Some(Vec::new()),
         false => None,
     };
     Ok(json(&jira::issue(&key, attachments, &links)))
 }
 
-async fn attachments(app: &App, key: &str, links: &JiraLinks<'_>) -> Result<Vec<Value>, ApiError> {
-    let parent = Parent { tenant: Some(app.deps.config.tenant.clone()), id: key.to_owned() };
+async fn attachments(app: &App, caller: &Caller, key: &str, links: &JiraLinks<'_>) -> Result<Vec<Value>, ApiError> {
+    let parent = Parent { tenant: Some(caller.tenant(&app.deps.config.tenant).clone()), id: key.to_owned() };
     let mut found: Vec<FileState> = Vec::new();
     while found.len() < SHOWN_MAX {
         let listing = Listing {
@@ -66,7 +68,7 @@ async fn attachments(app: &App, key: &str, links: &JiraLinks<'_>) -> Result<Vec<
             break;
         }
     }
-    Ok(found.iter().map(|file| jira::attachment(file, IdAs::Text, links)).collect())
+    Ok(found.iter().filter(|file| caller.sees(file)).map(|file| jira::attachment(file, IdAs::Text, links)).collect())
 }
 
 /// Whether the field is among those that are asked for; without any, all are.

@@ -16,8 +16,10 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use serde_json::Value;
 use shared::domain::file::FileState;
+use shared::domain::principal::Action;
 
 use crate::App;
+use crate::auth::access::Caller;
 use crate::content::signed::Named;
 use crate::error::ApiError;
 
@@ -26,10 +28,14 @@ const SHOWN_CHARS_MAX: usize = 64;
 
 impl App {
     /// The file behind an attachment's id: the one place where Jira's routes find one.
-    async fn attachment(&self, id: &str) -> Result<FileState, ApiError> {
+    async fn attachment(&self, id: &str, caller: &Caller, action: Action) -> Result<FileState, ApiError> {
         self.attachments_enabled()?;
         let missing = || ApiError::AttachmentMissing(shown(id));
-        match self.file(id.parse().map_err(|_| missing())?).await {
+        let Ok(file) = id.parse() else {
+            // No file can be called so; whoever may see none at all learns not even that.
+            return Err(caller.opens(None, action).err().filter(|error| !matches!(error, ApiError::NotFound)).unwrap_or_else(missing));
+        };
+        match self.file(file, caller, action).await {
             Err(ApiError::NotFound | ApiError::Trashed) => Err(missing()),
             found => found,
         }

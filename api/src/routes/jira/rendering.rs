@@ -11,6 +11,7 @@ use shared::domain::preset::{Fit, Preset};
 use shared::domain::representation::{PageContent, State};
 
 use crate::App;
+use crate::asking::untrashed;
 use crate::error::ApiError;
 
 /// First pause between two looks at a file whose rendering is waited for; doubled up to the longest.
@@ -64,11 +65,12 @@ impl App {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
-            match self.version(file.file.id, file.version.id).await {
-                Ok(now) => file = now,
+            // That it is open to the caller was decided when it was found.
+            let now = self.deps.store.version(file.file.id, file.version.id).await?;
+            match now.and_then(|now| untrashed(now).ok()) {
+                Some(now) => file = now,
                 // Deleted meanwhile.
-                Err(ApiError::NotFound | ApiError::Trashed) => return Ok(None),
-                Err(error) => return Err(error),
+                None => return Ok(None),
             }
         }
     }

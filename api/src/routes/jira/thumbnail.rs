@@ -9,9 +9,11 @@ use http::{HeaderMap, Method};
 use serde::Deserialize;
 use shared::domain::dimensions::Bounds;
 use shared::domain::file::FileState;
+use shared::domain::principal::Action;
 
 use super::{flag, see_other, shown};
 use crate::App;
+use crate::auth::access::Caller;
 use crate::content::asset::Asset;
 use crate::content::disposition;
 use crate::error::ApiError;
@@ -43,12 +45,12 @@ struct Wish {
 /// The attachment is looked for before the parameters matter: who may not see it learns nothing from them.
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
-    path: JiraPath,
+    caller: Caller, path: JiraPath,
     query: Result<Params<Query>, ApiError>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let file = app.attachment(&path.id).await?;
+    let file = app.attachment(&path.id, &caller, Action::Read).await?;
     let wish = Wish::of(&query?.0)?;
     let format = file.version.known_or_declared_format();
     let Some(picture) = app.picture_within(file, wish.bounds).await? else {

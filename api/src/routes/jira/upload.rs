@@ -10,6 +10,7 @@ use shared::domain::file::Condition;
 
 use super::{issue, json};
 use crate::App;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::JiraPath;
 use crate::routes::upload;
@@ -20,7 +21,12 @@ use crate::wire::jira::{self, IdAs};
 const ATLASSIAN_TOKEN: HeaderName = HeaderName::from_static("x-atlassian-token");
 const NO_CHECK: [&str; 2] = ["no-check", "nocheck"];
 
-pub(crate) async fn post(State(app): State<Arc<App>>, path: JiraPath, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    path: JiraPath,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
     let key = match checked(&app, &parts.headers, &path.id) {
@@ -41,7 +47,7 @@ pub(crate) async fn post(State(app): State<Arc<App>>, path: JiraPath, request: R
     let mut attachments = Vec::with_capacity(received.len());
     for file in received {
         // Attachments of an issue may have the same name.
-        let id = upload::store(&app, file, Condition::Always).await?;
+        let id = upload::store(&app, &caller, file, Condition::Always).await?;
         let state = app.deps.store.file(id).await?.ok_or(ApiError::NotFound)?;
         attachments.push(jira::attachment(&state, IdAs::Text, &links));
     }

@@ -112,21 +112,21 @@ pub(super) struct RepresentationRow {
 }
 
 /// Where a value was read; names the row in errors.
-struct Place {
+pub(super) struct Place {
     table: &'static str,
     id: String,
 }
 
 impl Place {
-    fn new(table: &'static str, id: impl Display) -> Self {
+    pub(super) fn new(table: &'static str, id: impl Display) -> Self {
         Self { table, id: id.to_string() }
     }
 
-    fn impossible(&self, column: &'static str, problem: impl Display) -> StoreError {
+    pub(super) fn impossible(&self, column: &'static str, problem: impl Display) -> StoreError {
         StoreError::Inconsistent { table: self.table, column, id: self.id.clone(), problem: problem.to_string() }
     }
 
-    fn parse<T: FromStr<Err: Display>>(&self, column: &'static str, value: &str) -> Result<T, StoreError> {
+    pub(super) fn parse<T: FromStr<Err: Display>>(&self, column: &'static str, value: &str) -> Result<T, StoreError> {
         value.parse().map_err(|problem| self.impossible(column, problem))
     }
 
@@ -134,7 +134,12 @@ impl Place {
         T::try_from(value).map_err(|_| self.impossible(column, format!("{value} is out of range")))
     }
 
-    fn known<T>(&self, column: &'static str, value: Option<T>, found: impl Display) -> Result<T, StoreError> {
+    pub(super) fn known<T>(
+        &self,
+        column: &'static str,
+        value: Option<T>,
+        found: impl Display,
+    ) -> Result<T, StoreError> {
         value.ok_or_else(|| self.impossible(column, format!("{found:?} is none we know", found = found.to_string())))
     }
 

@@ -6,10 +6,12 @@
 //! - `migrations`: the schema.
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
+//! - `access`: who may see which file, tokens and logins.
 //! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`: those of the [`FileStore`].
 
+mod access;
 mod ask;
 mod backlog;
 mod change;

@@ -1,7 +1,6 @@
 //! Registration: rows of a new file version, all or none, and which version is current.
 
 use sea_orm::{DatabaseTransaction, FromQueryResult, Value};
-use shared::domain::access::Access;
 use shared::domain::file::{Condition, NewAccess, NewFileVersion, VersionOrder, Wanted, folded_name};
 use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
@@ -10,6 +9,7 @@ use shared::ports::file_store::Parent;
 use shared::ports::state_store::{Refusal, Registration, StoreError};
 
 use super::Database;
+use super::access::{DECIDED_AT, access_json};
 use super::convert::{bytes, file_id, identity_text, text, version_id};
 use super::error::{is_duplicate, store_error};
 use super::listing::folder;
@@ -61,7 +61,7 @@ impl Database {
 }
 
 async fn register(on: &DatabaseTransaction, new: &NewFileVersion) -> Result<Registration, StoreError> {
-    let file: LockedFile = one("file", lock_file(new)?.first(on).await?)?;
+    let file: LockedFile = one("file", lock_file(new).first(on).await?)?;
     check(on, &file, new).await?;
     let Some(inserted) = insert_version(file.id, new).column::<i64>(on).await?.pop() else {
         let known: i64 = one("file_version", known_version(file.id, new).column(on).await?.pop())?;
@@ -114,11 +114,10 @@ fn one<T>(table: &'static str, row: Option<T>) -> Result<T, StoreError> {
 }
 
 /// Inserts the file, or changes nothing but the lock on its row.
-pub(super) fn lock_file(new: &NewFileVersion) -> Result<Sql, StoreError> {
-    Ok(Sql::new(
-        "INSERT INTO file (tenant, identity, name, parent, access, folded_name, name_is_reserved, generation, created_at,
-             modified_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, {now}, {now})
+pub(super) fn lock_file(new: &NewFileVersion) -> Sql {
+    Sql::new(
+        "INSERT INTO file (tenant, identity, name, parent, folded_name, name_is_reserved, generation, created_at, modified_at)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, {now}, {now})
          ON CONFLICT (tenant, identity) DO UPDATE SET modified_at = file.modified_at
          RETURNING id, current_version_id, revision, trashed_at, removed_sequence, removed_occurred_at",
     )
@@ -126,9 +125,8 @@ pub(super) fn lock_file(new: &NewFileVersion) -> Result<Sql, StoreError> {
     .value(text(&new.file_identity))
     .value(text(&new.name))
     .value(new.parent.as_deref().map(text))
-    .value(new.access.of_new_file().map(access_json).transpose()?)
     .value(text(&folded_name(&new.name)))
-    .value(i64::from(new.condition == Condition::NewName)))
+    .value(i64::from(new.condition == Condition::NewName))
 }
 
 pub(super) fn insert_version(file: i64, new: &NewFileVersion) -> Sql {
@@ -172,28 +170,42 @@ pub(super) fn order_of(version: i64) -> Sql {
     Sql::new("SELECT sequence, occurred_at FROM file_version WHERE id = $1").value(version)
 }
 
+/// Access that came with the version holds unless another was decided later.
+const DECLARED: &str = "
+    access = CASE WHEN coalesce(access_at, 0) <= {decided_at} THEN $5 ELSE access END,
+    access_at = CASE WHEN coalesce(access_at, 0) <= {decided_at} THEN {decided_at} ELSE access_at END";
+/// Access of the configuration holds for a new file, unless a change of access came before its first version.
+const DEFAULT: &str = "
+    access = CASE WHEN current_version_id IS NULL AND access_at IS NULL THEN $5 ELSE access END";
+
 /// Shows the new version. What the producer said of the file with it is what holds now.
 fn make_current(file: &LockedFile, version: i64, new: &NewFileVersion) -> Result<Sql, StoreError> {
-    let declared = match &new.access {
-        // Of a file that was purged nothing is left, so it begins anew.
-        access if file.current_version_id.is_none() => access.of_new_file(),
-        NewAccess::Declared(access) => Some(access),
-        NewAccess::Default(_) => None,
+    let access = match &new.access {
+        NewAccess::Declared(_) => DECLARED,
+        NewAccess::Default(_) => DEFAULT,
     };
-    Ok(Sql::new(
+    let show = Sql::new(
         "UPDATE file
-         SET current_version_id = $2, name = $3, parent = $4, access = coalesce($5, access), folded_name = $6,
+         SET current_version_id = $2, name = $3, parent = $4, {access}, folded_name = {folded},
              revision = CASE WHEN current_version_id IS NULL AND trashed_at IS NULL THEN 0 ELSE revision + 1 END,
              generation = CASE WHEN current_version_id IS NULL THEN 0 ELSE generation + 1 END,
              modified_at = (SELECT created_at FROM file_version WHERE file_version.id = $2)
          WHERE id = $1",
     )
+    .part("access", access)
+    .part("decided_at", DECIDED_AT)
+    .part("said", "$7")
+    .part("folded", "$6")
     .value(file.id)
     .value(version)
     .value(text(&new.name))
     .value(new.parent.as_deref().map(text))
-    .value(declared.map(access_json).transpose()?)
-    .value(text(&folded_name(&new.name))))
+    .value(new.access.of_new_file().map(access_json).transpose()?)
+    .value(text(&folded_name(&new.name)));
+    Ok(match &new.access {
+        NewAccess::Declared(_) => show.value(new.order.occurred_at),
+        NewAccess::Default(_) => show,
+    })
 }
 
 /// Rows that are `pending` and count as woken now, for a wake follows; rows that are there stay.
@@ -210,8 +222,4 @@ pub(super) fn insert_representations(version: FileVersionId, wanted: &[Wanted], 
     .value(version.get())
     .value(lane.name())
     .rows("wanted", rows)
-}
-
-fn access_json(access: &Access) -> Result<String, StoreError> {
-    serde_json::to_string(access).map_err(|error| StoreError::Away(Box::new(error)))
 }

@@ -12,6 +12,7 @@ use super::error::{SchemaMismatch, store_error};
 mod m20261121_000001_create_tables;
 mod m20261122_000003_create_parked;
 mod m20261122_000004_file_life;
+mod m20261122_000006_credentials;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
 const LOCK_KEY: i64 = 0x7468_756D_626C_696E; // "thumblin"
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_create_tables::Migration),
             Box::new(m20261122_000003_create_parked::Migration),
             Box::new(m20261122_000004_file_life::Migration),
+            Box::new(m20261122_000006_credentials::Migration),
         ]
     }
 }
