@@ -26,8 +26,20 @@ lint: ## format, lints and documentation, warnings as errors
 fmt: ## format everything
 	cargo fmt --all
 
+# Programs that tests drive, each in an environment of its own.
+CLIENTS := $(abspath $(or $(THUMBLINE_TEST_CLIENTS),$(or $(CARGO_TARGET_DIR),target)/clients))
+SCHEMATHESIS := $(CLIENTS)/own/schemathesis
+export THUMBLINE_TEST_CLIENTS := $(CLIENTS)
+
+$(SCHEMATHESIS)/installed: tests/contract/own/schemathesis/requirements.txt
+	rm -rf $(SCHEMATHESIS)/venv
+	mkdir -p $(SCHEMATHESIS)
+	python3 -m venv $(SCHEMATHESIS)/venv
+	$(SCHEMATHESIS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
 # Everything is built before the servers start; the release is what the test of the demo runs.
-test: build ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some of it)
+test: build $(SCHEMATHESIS)/installed ## the whole suite, on real servers (ARGS="-E 'test(name)'" for some of it)
 ifeq ($(NEXTEST),yes)
 	cargo nextest run $(CARGO_FLAGS) --no-run
 	cargo test $(CARGO_FLAGS) --doc --quiet

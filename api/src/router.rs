@@ -9,6 +9,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use crate::auth::access::{Access, CALLER, DOWNLOAD, FILE, OWN_DECISION, Operator, Public, ROUTE};
 use crate::auth::guard;
+use crate::content::small::SmallBlobs;
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
 use crate::{App, Deps, observe, pace, routes};
@@ -142,8 +143,9 @@ const CONTENT_ASSET_PATH: &str =
     "/2.0/internal_files/{file}/versions/{version}/representations/{name}/content/{*asset_path}";
 
 /// The whole API.
-pub fn router(deps: Deps) -> Router {
+pub fn router(mut deps: Deps) -> Router {
     let ops = Arc::new(Ops::new(checks(&deps), deps.exposition.clone()));
+    deps.blobs = Arc::new(SmallBlobs::new(deps.blobs));
     let app = Arc::new(App { deps, pace: pace::Pace::default() });
     let mut router = Router::new();
     for route in table(&ops) {

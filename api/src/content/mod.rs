@@ -8,3 +8,4 @@ pub(crate) mod disposition;
 pub(crate) mod media_type;
 pub(crate) mod range;
 pub(crate) mod signed;
+pub(crate) mod small;

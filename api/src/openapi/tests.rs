@@ -1,7 +1,9 @@
 //! The description against the route table, against real answers, and against the file that is committed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 use http::Method;
 use jsonschema::Validator;
@@ -90,4 +92,38 @@ fn validator(schema: &str) -> Validator {
     let mut root = reference(schema);
     root["components"] = json!({ "schemas": super::schemas::all() });
     jsonschema::validator_for(&root).unwrap()
+}
+
+/// Where `make test` has installed it.
+fn schemathesis() -> PathBuf {
+    let clients = std::env::var_os("THUMBLINE_TEST_CLIENTS").map(PathBuf::from);
+    let target = || std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "../target".into(), PathBuf::from);
+    clients.unwrap_or_else(|| target().join("clients")).join("own/schemathesis/venv/bin/schemathesis")
+}
+
+/// Requests made up from the description, in the hundreds: none may end in a server error, with a status or media type
+/// that is not described, or with a body of another shape.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs schemathesis: run `make test`"]
+async fn made_up_requests_are_answered_as_described() {
+    const LIMIT: Duration = Duration::from_secs(180);
+    let api = TestApi::start().await;
+    let uploaded = api.upload("a.jpg", b"some bytes").await;
+    api.succeed(uploaded, &[b"page"]).await;
+    let program = schemathesis();
+    let run = tokio::process::Command::new(&program)
+        .args(["run", &format!("http://{}/v1/openapi.json", api.address)])
+        .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance"])
+        .args(["--checks", "response_schema_conformance", "--phases", "coverage,fuzzing"])
+        .args(["--max-examples", "20", "--max-time", "45", "--request-timeout", "10", "--workers", "2"])
+        .args(["--generation-deterministic", "--no-color", "--warnings", "off"])
+        .current_dir(std::env::temp_dir())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let ran = tokio::time::timeout(LIMIT, run).await.expect("it ends within its limit");
+    let ran = ran.unwrap_or_else(|error| panic!("{} cannot be started: {error}", program.display()));
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{told}{}", String::from_utf8_lossy(&ran.stderr));
+    println!("{told}");
 }

@@ -22,7 +22,11 @@ pub(crate) async fn get(State(app): State<Arc<App>>, caller: Caller, path: JiraP
 }
 
 /// Jira has no trash, but ours keeps what was deleted by mistake: an operator, or a Box client, brings it back.
-pub(crate) async fn delete(State(app): State<Arc<App>>, caller: Caller, path: JiraPath) -> Result<StatusCode, ApiError> {
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    path: JiraPath,
+) -> Result<StatusCode, ApiError> {
     let file = app.attachment(&path.id, &caller, Action::Delete).await?;
     match app.deps.files.change(file.file.id, &Change::Trash, None).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),

@@ -26,7 +26,8 @@ pub(crate) struct Query {
 /// The attachment is looked for before the parameters matter: who may not see it learns nothing from them.
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
-    caller: Caller, path: JiraPath,
+    caller: Caller,
+    path: JiraPath,
     query: Result<Params<Query>, ApiError>,
     method: Method,
     headers: HeaderMap,

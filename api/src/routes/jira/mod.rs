@@ -33,7 +33,11 @@ impl App {
         let missing = || ApiError::AttachmentMissing(shown(id));
         let Ok(file) = id.parse() else {
             // No file can be called so; whoever may see none at all learns not even that.
-            return Err(caller.opens(None, action).err().filter(|error| !matches!(error, ApiError::NotFound)).unwrap_or_else(missing));
+            return Err(caller
+                .opens(None, action)
+                .err()
+                .filter(|error| !matches!(error, ApiError::NotFound))
+                .unwrap_or_else(missing));
         };
         match self.file(file, caller, action).await {
             Err(ApiError::NotFound | ApiError::Trashed) => Err(missing()),

@@ -22,11 +22,7 @@ pub(crate) struct Query {
 }
 
 /// Nobody in particular has no account.
-pub(crate) async fn myself(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    path: JiraPath,
-) -> Result<Response, ApiError> {
+pub(crate) async fn myself(State(app): State<Arc<App>>, caller: Caller, path: JiraPath) -> Result<Response, ApiError> {
     if *caller.0 == Principal::Anonymous {
         return Err(ApiError::Unauthorized);
     }
