@@ -33,7 +33,8 @@ pub(crate) async fn receive_files(
         let name = last_segment(&filename).to_owned();
         name::check(&name)?;
         let spooled = spool(&mut form, config).await?;
-        files.push(Received { name, parent: Some(parent.to_owned()), content_type: part.content_type, spooled });
+        let parent = Some(parent.to_owned());
+        files.push(Received { name, parent, access: None, content_type: part.content_type, spooled });
     }
     if files.is_empty() {
         return Err(ApiError::BadRequest("no part of the form has a file name".to_owned()));
