@@ -334,7 +334,6 @@ async fn a_thumbnail_that_is_being_made_is_waited_for() {
     );
     assert_eq!(api.next_wake(Lane::Interactive).await, uploaded.version, "what waits is hurried");
     seen(&api, uploaded).await;
-    api.succeed(uploaded, &[b"other"]).await;
     assert_eq!(api.next_wake(Lane::Interactive).await, uploaded.version, "the box is asked for");
     api.succeed(uploaded, &[BYTES]).await;
     let response = tokio::time::timeout(Duration::from_secs(20), asking).await.unwrap().unwrap().unwrap();
