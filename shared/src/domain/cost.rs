@@ -48,7 +48,7 @@ pub fn lane(new: &NewFileVersion) -> Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::file::{NewAccess, VersionIdentity, VersionOrder};
+    use crate::domain::file::{Condition, NewAccess, VersionIdentity, VersionOrder};
     use crate::domain::source::{DeclaredFacts, SourceLocation};
 
     fn version(name: &str, size: Option<u64>, lane: Lane) -> NewFileVersion {
@@ -66,6 +66,7 @@ mod tests {
             bytes: None,
             lane,
             wanted: Vec::new(),
+            condition: Condition::default(),
         }
     }
 

@@ -244,9 +244,11 @@ mod tests {
             parent: None,
             access: None,
             generation: 0,
+            revision: 0,
             current_version: "7".parse().unwrap(),
             created_at: 0,
             modified_at: 0,
+            trashed_at: None,
         };
         let version = FileVersion {
             id: "7".parse().unwrap(),
@@ -259,6 +261,7 @@ mod tests {
             bytes: None,
             picture: None,
             created_at: 10,
+            trashed_at: None,
         };
         let versions = vec![FileState { file, version, representations: vec![row] }];
         FileLife { versions, entries, is_cut: false, quarantines: Vec::new(), read_at: 99_000 }
