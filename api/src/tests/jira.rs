@@ -367,7 +367,7 @@ async fn what_has_no_picture_has_an_icon_or_nothing() {
     let uploaded = behind(&api, &id).await;
     api.settle(uploaded, |_| failed(FailureCode::UnsupportedFormat)).await;
     let path = format!("/rest/api/3/attachment/thumbnail/{id}");
-    assert_eq!(location(&api.get(&path).await), "/assets/placeholders/file.png");
+    assert_eq!(location(&api.get(&path).await), "/assets/placeholders/text.png");
     let message = refused(api.get(&format!("{path}?fallbackToDefault=false")).await, 404).await;
     assert_eq!(message, format!("The attachment with id '{id}' has no thumbnail"));
 }
