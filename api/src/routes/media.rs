@@ -37,7 +37,7 @@ pub(crate) async fn get(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let grant = granted(&app, path, query)?;
+    let grant = granted(&app, &path, query)?;
     send(&app, &grant, (&method, &headers)).await
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn send(
 }
 
 /// Whatever is wrong with a URL, it grants nothing, and does not say what it would take.
-pub(super) fn granted(app: &App, path: MediaPath, query: Query) -> Result<Grant, ApiError> {
+pub(super) fn granted(app: &App, path: &MediaPath, query: Query) -> Result<Grant, ApiError> {
     let refused = || ApiError::LinkExpired;
     let disposition = match (query.disposition.as_deref(), query.name) {
         (None, None) => None,

@@ -33,7 +33,7 @@ pub(crate) async fn get(
 ) -> Result<Response, ApiError> {
     let Query { file, version, what, expires, disposition, name, signature } = query;
     let path = named(file.as_deref(), version.as_deref(), what).ok_or(ApiError::LinkExpired)?;
-    let grant = media::granted(&app, path, media::Query { expires, disposition, name, signature })?;
+    let grant = media::granted(&app, &path, media::Query { expires, disposition, name, signature })?;
     media::send(&app, &grant, (&method, &headers)).await
 }
 
