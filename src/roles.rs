@@ -145,6 +145,7 @@ impl Running {
             capabilities: Arc::new(capabilities),
             buckets: Arc::new(config.allowed_buckets()),
             config: Arc::new(config.api.clone()),
+            jira: Arc::new(config.jira.clone()),
             auth: api::auth::Auth::new(&config.auth, platform.access.clone(), keys(config)?),
             access: platform.access.clone(),
             links: api::Links::new(&config.api.public_url, address),

@@ -1,6 +1,9 @@
 //! Finding a file or a representation, and starting it when somebody asks for it.
 
+use std::borrow::Cow;
+
 use shared::domain::file::FileState;
+use shared::domain::fit_preset;
 use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::lane::Lane;
 use shared::domain::plan;
@@ -20,7 +23,7 @@ pub(crate) struct Found<'a> {
     /// The file with the version that was named.
     pub(crate) file: FileState,
     /// What it is made by.
-    pub(crate) preset: &'a Preset,
+    pub(crate) preset: Cow<'a, Preset>,
 }
 
 impl Found<'_> {
@@ -30,7 +33,8 @@ impl Found<'_> {
     }
 }
 
-fn not_trashed(state: FileState) -> Result<FileState, ApiError> {
+/// The state, unless the file or the version is in the trash.
+pub(crate) fn not_trashed(state: FileState) -> Result<FileState, ApiError> {
     let is_trashed = state.file.trashed_at.is_some() || state.version.trashed_at.is_some();
     if is_trashed { Err(ApiError::Trashed) } else { Ok(state) }
 }
@@ -49,10 +53,12 @@ impl App {
 
     /// The representation of this path, if its file is open to the caller.
     pub(crate) async fn find(&self, path: &RepresentationPath, caller: &Caller) -> Result<Found<'_>, ApiError> {
-        let preset = self.deps.presets.get(&path.name).ok_or(ApiError::NotFound)?;
+        let preset = self.deps.presets.resolve(&path.name).ok_or(ApiError::NotFound)?;
         let file = self.deps.store.version(path.file, path.version).await?;
         let file = not_trashed(caller.opens(file, Action::Read)?)?;
-        if !wire::is_available(preset, &file) {
+        // Those made up as they are asked for are started elsewhere, where their number is bounded.
+        let is_there = file.representation(&preset.name).is_some();
+        if !is_there && (fit_preset::is_name(&preset.name) || !wire::is_available(&preset, &file)) {
             return Err(ApiError::NotFound);
         }
         Ok(Found { file, preset })
@@ -62,11 +68,17 @@ impl App {
     /// the row still stands, and the sweeper finds it.
     pub(crate) async fn ask(&self, found: &Found<'_>) -> Result<(), ApiError> {
         let version = found.file.version.id;
-        let asked = self.deps.store.ask(version, &[plan::wanted(found.preset)], Lane::Interactive).await?;
-        if !asked.needs_wake() {
-            return Ok(());
+        let asked = self.deps.store.ask(version, &[plan::wanted(&found.preset)], Lane::Interactive).await?;
+        if asked.needs_wake() {
+            self.wake_interactive(&found.file).await;
         }
-        let wake = Wake { version, tenant: found.file.file.tenant.clone(), lane: Lane::Interactive };
+        Ok(())
+    }
+
+    /// Tells a worker that somebody waits for this version.
+    pub(crate) async fn wake_interactive(&self, file: &FileState) {
+        let version = file.version.id;
+        let wake = Wake { version, tenant: file.file.tenant.clone(), lane: Lane::Interactive };
         if let Err(error) = self.deps.queue.wake(&wake).await {
             tracing::warn!(
                 file_version.id = %version,
@@ -74,6 +86,5 @@ impl App {
                 "no wake for file version {version}, the sweeper will find it: {error}"
             );
         }
-        Ok(())
     }
 }

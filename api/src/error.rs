@@ -17,6 +17,10 @@ use crate::rate::Exceeded;
 /// What Box sends with a 401: contract section 1.2.
 const CHALLENGE: &str =
     r#"Bearer realm="Service", error="invalid_token", error_description="The access token provided is invalid.""#;
+/// What Jira sends with a 401: a scheme that no browser asks a password for.
+const JIRA_CHALLENGE: &str = r#"OAuth realm="Thumbline""#;
+/// To the letter: atlassian-python-api compares it (contract section 8.1).
+const JIRA_JSON: &str = "application/json;charset=UTF-8";
 /// Sent with the 403 to a credential that is not meant for this: RFC 6750, section 3.1.
 const SCOPE_CHALLENGE: &str = r#"Bearer realm="Service", error="insufficient_scope""#;
 /// Where Box's error codes are explained; clients show it to people.
@@ -76,6 +80,33 @@ pub(crate) enum ApiError {
     /// There is no such thing, or nobody may know of it.
     #[error("Not Found")]
     NotFound,
+    /// Jira's words for an attachment that is not there, or that nobody may know of.
+    #[error("The attachment with id '{0}' does not exist")]
+    AttachmentMissing(String),
+    /// The attachment has no picture of the size, and the client wants no other.
+    #[error("The attachment with id '{0}' has no thumbnail")]
+    ThumbnailMissing(String),
+    /// The attachment is not an archive whose content can be listed.
+    #[error("The attachment with id '{0}' is not an archive that can be expanded")]
+    NotAnArchive(String),
+    /// The configuration switches attachments off.
+    #[error("Attachments are disabled")]
+    AttachmentsDisabled,
+    /// Jira's words for a key that no issue can have.
+    #[error("Issue does not exist or you do not have permission to see it.")]
+    IssueMissing,
+    /// Jira's words for an account that is not there.
+    #[error("Specified user does not exist or you do not have required permissions")]
+    UserMissing,
+    /// `X-Atlassian-Token: no-check` is not there, so a page of another site may have sent the form.
+    #[error("XSRF check failed")]
+    XsrfCheckFailed,
+    /// One request has more files than it may.
+    #[error("a request uploads at most {files_max} files")]
+    TooManyFiles {
+        /// The limit.
+        files_max: usize,
+    },
     /// The file, or the version, is in the trash.
     #[error("Item is trashed")]
     Trashed,
@@ -171,6 +202,12 @@ impl ApiError {
             Self::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "cors_origin_not_whitelisted"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::AttachmentMissing(_) | Self::IssueMissing | Self::UserMissing => (StatusCode::NOT_FOUND, "not_found"),
+            Self::ThumbnailMissing(_) => (StatusCode::NOT_FOUND, "thumbnail_missing"),
+            Self::AttachmentsDisabled => (StatusCode::NOT_FOUND, "attachments_disabled"),
+            Self::NotAnArchive(_) => (StatusCode::CONFLICT, "not_an_archive"),
+            Self::XsrfCheckFailed => (StatusCode::FORBIDDEN, "xsrf_check_failed"),
+            Self::TooManyFiles { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_files"),
             Self::Trashed => (StatusCode::NOT_FOUND, "trashed"),
             Self::NotTrashed => (StatusCode::NOT_FOUND, "not_trashed"),
             Self::SizeUnavailable(_) => (StatusCode::BAD_REQUEST, "requested_preview_unavailable"),
@@ -269,11 +306,13 @@ impl From<BlobError> for ApiError {
     }
 }
 
-/// Which of the two error bodies a path answers with.
+/// Which of the three error bodies a path answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Surface {
     /// Box's, below `/2.0` and `/api/2.0`.
     Box,
+    /// Jira's error collection, below `/rest` and `/ex/jira`.
+    Jira,
     /// Problem details (RFC 9457), everywhere else.
     Own,
 }
@@ -283,15 +322,23 @@ impl Surface {
     pub(crate) fn of(path: &str) -> Self {
         let below =
             |prefix| path.strip_prefix(prefix).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
-        if below("/2.0") || below("/api/2.0") { Self::Box } else { Self::Own }
+        match () {
+            () if below("/2.0") || below("/api/2.0") => Self::Box,
+            () if below("/rest") || below("/ex/jira") => Self::Jira,
+            () => Self::Own,
+        }
     }
 
     /// Writes the body of an error into its response; headers and status stay.
     pub(crate) fn write(self, error: &ApiError, id: &RequestId, response: &mut Response) {
         let (media_type, body) = match self {
             Self::Box => ("application/json", box_body(error, id)),
+            Self::Jira => (JIRA_JSON, jira_body(error)),
             Self::Own => ("application/problem+json", problem_body(error, id)),
         };
+        if self == Self::Jira && response.headers().contains_key(WWW_AUTHENTICATE) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(JIRA_CHALLENGE));
+        }
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         *response.body_mut() = body.to_string().into();
     }
@@ -312,6 +359,15 @@ fn box_body(error: &ApiError, id: &RequestId) -> Value {
         body["context_info"] = json!({ "conflicts": conflict });
     }
     body
+}
+
+/// The error collection: contract section 8.1.
+fn jira_body(error: &ApiError) -> Value {
+    let message = match error {
+        ApiError::Unauthorized => "Client must be authenticated to access this resource.".to_owned(),
+        other => other.to_string(),
+    };
+    json!({ "errorMessages": [message], "errors": {} })
 }
 
 fn problem_body(error: &ApiError, id: &RequestId) -> Value {
@@ -335,7 +391,10 @@ mod tests {
         for path in ["/2.0", "/2.0/", "/2.0/files/1", "/api/2.0/files/content"] {
             assert_eq!(Surface::of(path), Surface::Box, "{path}");
         }
-        for path in ["/", "/v1/files", "/2.01/files", "/api", "/livez"] {
+        for path in ["/rest/api/3/attachment/1", "/rest/api/latest/nothing", "/rest", "/ex/jira/cloud/rest/api/2/x"] {
+            assert_eq!(Surface::of(path), Surface::Jira, "{path}");
+        }
+        for path in ["/", "/v1/files", "/rested", "/2.01/files", "/api", "/livez"] {
             assert_eq!(Surface::of(path), Surface::Own, "{path}");
         }
     }

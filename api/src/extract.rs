@@ -170,6 +170,28 @@ impl Paging {
     }
 }
 
+/// A path of Jira's API.
+#[derive(Debug)]
+pub(crate) struct JiraPath {
+    /// `2`, `3` or `latest`; they differ in nothing that we have.
+    pub(crate) version: &'static str,
+    /// What is named below it: an attachment's id or an issue's key; empty where nothing is.
+    pub(crate) id: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for JiraPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let segments = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let Path(mut segments) = segments.map_err(|_| ApiError::NotFound)?;
+        let version =
+            ["2", "3", "latest"].into_iter().find(|known| segments.get("api").is_some_and(|api| api == known));
+        let id = segments.remove("attachment").or_else(|| segments.remove("issue")).unwrap_or_default();
+        Ok(Self { version: version.ok_or(ApiError::NotFound)?, id })
+    }
+}
+
 /// The only segment of a path, as text.
 #[derive(Debug)]
 pub(crate) struct Segment(pub(crate) String);

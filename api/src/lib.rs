@@ -1,9 +1,11 @@
 //! The api role: takes uploads, tells where each representation stands, and delivers bytes.
 //!
-//! Two surfaces over the same rows: the Box API below `/2.0`, in shapes that its clients use unmodified, and our own
-//! below `/v1`; beside them the console page and the health routes. Modules in reading order:
+//! Three surfaces over the same rows: the Box API below `/2.0` and the Jira API below `/rest/api`, in shapes that their
+//! clients use unmodified, and our own below `/v1`; beside them the console page and the health routes. Modules in
+//! reading order:
 //!
-//! - [`config`] and [`auth`]: sections `[api]` and `[auth]`; who a request comes from, and whether it may pass.
+//! - [`config`], [`jira`] and [`auth`]: sections `[api]`, `[jira]` and `[auth]`; who a request comes from, and whether
+//!   it may pass.
 //! - `router`: every route with its access on one screen; `routes`: one file each.
 //! - `upload`: multipart, names, the spool and registration; `content`: conditions, ranges, names and signed URLs.
 //! - `cors` and `rate`: browsers of other origins, and how much one principal may ask.
@@ -33,6 +35,7 @@ mod error;
 mod extract;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod jira;
 mod links;
 mod observe;
 pub mod openapi;
@@ -80,6 +83,8 @@ pub struct Deps {
     pub buckets: Arc<AllowedBuckets>,
     /// Section `[api]`, checked.
     pub config: Arc<Config>,
+    /// Section `[jira]`, checked.
+    pub jira: Arc<jira::Config>,
     /// Who may pass.
     pub auth: auth::Auth,
     /// Where clients reach this process.

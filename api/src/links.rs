@@ -7,6 +7,7 @@ use shared::domain::ids::{FileId, FileVersionId, Sha256Digest};
 use shared::domain::preset::Preset;
 use shared::domain::representation::Content;
 
+use crate::content::disposition::Kind;
 use crate::content::signature::Grant;
 
 /// Makes every URL that leaves this process. Clients of the Box API need absolute ones: contract section 0.3.
@@ -50,14 +51,8 @@ impl Links {
     /// What a grant is used with.
     pub(crate) fn media(&self, grant: &Grant, signature: &str) -> String {
         let Grant { file, version, what, disposition, expires_at } = grant;
-        let mut url = format!("{}/media/{file}/{version}/{}?expires={expires_at}", self.base, what.segment());
-        if let Some((kind, name)) = disposition {
-            let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-            url.push_str(&format!("&disposition={}&name={name}", kind.name()));
-        }
-        url.push_str("&signature=");
-        url.push_str(signature);
-        url
+        let rest = rest(disposition.as_ref(), *expires_at, signature);
+        format!("{}/media/{file}/{version}/{}?{}", self.base, what.segment(), &rest[1..])
     }
 
     /// Box's `info.url`.
@@ -107,6 +102,82 @@ impl Links {
             url.push_str(&content_digest(content).to_string());
         }
         url
+    }
+}
+
+/// Makes the URLs of Jira's API, in the version that the client uses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JiraLinks<'a> {
+    links: &'a Links,
+    version: &'static str,
+}
+
+impl Links {
+    /// Of Jira's API in this version: `2`, `3` or `latest`.
+    pub(crate) fn jira(&self, version: &'static str) -> JiraLinks<'_> {
+        JiraLinks { links: self, version }
+    }
+
+    /// What a grant is used with by Jira's clients: apps read a UUID from this path, the same for every link to the
+    /// version.
+    pub(crate) fn binary(&self, grant: &Grant, signature: &str) -> String {
+        let Grant { file, version, what, disposition, expires_at } = grant;
+        let digest = Sha256Digest::of(format!("{file}/{version}").as_bytes()).to_string();
+        let uuid =
+            format!("{}-{}-{}-{}-{}", &digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32]);
+        let what = what.segment();
+        let mut url = format!("{}/file/{uuid}/binary?file={file}&version={version}&what={what}", self.base);
+        url.push_str(&rest(disposition.as_ref(), *expires_at, signature));
+        url
+    }
+}
+
+/// What the query of every signed URL ends with.
+fn rest(disposition: Option<&(Kind, String)>, expires_at: u64, signature: &str) -> String {
+    let named = disposition.map_or_else(String::new, |(kind, name)| {
+        format!("&disposition={}&name={}", kind.name(), utf8_percent_encode(name, NON_ALPHANUMERIC))
+    });
+    format!("&expires={expires_at}{named}&signature={signature}")
+}
+
+impl JiraLinks<'_> {
+    /// The site.
+    pub(crate) fn base(&self) -> &str {
+        &self.links.base
+    }
+
+    /// An attachment's metadata; clients tell what an object is by this path.
+    pub(crate) fn attachment(&self, file: FileId) -> String {
+        self.below(&format!("attachment/{file}"))
+    }
+
+    /// The bytes that were uploaded.
+    pub(crate) fn content(&self, file: FileId) -> String {
+        self.below(&format!("attachment/content/{file}"))
+    }
+
+    /// A small picture of them.
+    pub(crate) fn thumbnail(&self, file: FileId) -> String {
+        self.below(&format!("attachment/thumbnail/{file}"))
+    }
+
+    /// An issue, by its key.
+    pub(crate) fn issue(&self, key: &str) -> String {
+        self.below(&format!("issue/{key}"))
+    }
+
+    /// A user.
+    pub(crate) fn user(&self, account: &str) -> String {
+        self.below(&format!("user?accountId={}", utf8_percent_encode(account, NON_ALPHANUMERIC)))
+    }
+
+    /// What stands for a user who has no picture.
+    pub(crate) fn avatar(&self) -> String {
+        self.links.placeholder("user")
+    }
+
+    fn below(&self, path: &str) -> String {
+        format!("{}/rest/api/{}/{path}", self.links.base, self.version)
     }
 }
 

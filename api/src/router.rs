@@ -8,7 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use http::{HeaderMap, Method};
 
-use crate::auth::access::{Access, CALLER, FILE, Operator, Public, ROUTE};
+use crate::auth::access::{Access, CALLER, DOWNLOAD, FILE, OWN_DECISION, Operator, Public, ROUTE};
 use crate::auth::guard;
 use crate::content::small::SmallBlobs;
 use crate::error::ApiError;
@@ -112,6 +112,7 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         bytes(CONTENT, ROUTE, get(routes::content::get)),
         bytes(CONTENT_EMPTY_ASSET_PATH, ROUTE, get(routes::content::get)),
         bytes(CONTENT_ASSET_PATH, ROUTE, get(routes::content::get)),
+        bytes("/file/{uuid}/binary", Public, get(routes::jira::binary::get)),
         read("/assets/placeholders/{name}", Public, get(routes::placeholder::get)),
         // The URL is the right.
         read("/media/{file}/{version}/{what}", Public, get(routes::media::get)),
@@ -135,10 +136,48 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/livez", Public, get(ops::livez)),
         read("/readyz", Public, get(ops::readyz).with_state(Arc::clone(ops))),
     ];
+    table.extend(jira());
     if ops.exposition.is_some() {
         table.push(read("/metrics", Operator, get(ops::metrics).with_state(Arc::clone(ops))));
     }
     table
+}
+
+/// Jira's routes, on the site itself and below the prefix that scoped tokens use: contract section 8.1.
+fn jira() -> Vec<Route> {
+    macro_rules! on_both {
+        ($($path:literal $access:ident $time:ident $methods:expr,)+) => {
+            vec![$(
+                Route {
+                    path: concat!("/rest/api/{api}/", $path),
+                    access: $access,
+                    methods: $methods,
+                    time: Time::$time,
+                    takes_query_token: false,
+                },
+                Route {
+                    path: concat!("/ex/jira/{cloud}/rest/api/{api}/", $path),
+                    access: $access,
+                    methods: $methods,
+                    time: Time::$time,
+                    takes_query_token: false,
+                },
+            )+]
+        };
+    }
+    on_both! {
+        "serverInfo" Public Request get(routes::jira::server_info::get),
+        "myself" CALLER Request get(routes::jira::user::myself),
+        "user" CALLER Request get(routes::jira::user::get),
+        "attachment/meta" CALLER Request get(routes::jira::meta::get),
+        "attachment/{attachment}" OWN_DECISION Request get(routes::jira::attachment::get).delete(routes::jira::attachment::delete),
+        "attachment/{attachment}/expand/human" ROUTE Request get(routes::jira::expand::get),
+        "attachment/{attachment}/expand/raw" ROUTE Request get(routes::jira::expand::get),
+        "attachment/content/{attachment}" DOWNLOAD Request get(routes::jira::content::get),
+        "attachment/thumbnail/{attachment}" ROUTE Request get(routes::jira::thumbnail::get),
+        "issue/{issue}" CALLER Request get(routes::jira::issue::get),
+        "issue/{issue}/attachments" CALLER Upload post(routes::jira::upload::post),
+    }
 }
 
 const REPRESENTATION: &str = "/2.0/internal_files/{file}/versions/{version}/representations/{name}";

@@ -34,6 +34,8 @@ pub struct Config {
     pub blobs: adapters::blob::Config,
     /// Section `[api]`.
     pub api: api::Config,
+    /// Section `[jira]`.
+    pub jira: api::jira::Config,
     /// Section `[ops]`.
     pub ops: OpsConfig,
     /// Section `[auth]`.
@@ -140,6 +142,7 @@ impl Config {
         self.blobs.check(problems);
         adapters::blob::check_sources(&self.sources, &self.blobs, problems);
         self.api.check(problems);
+        self.jira.check(&self.api, problems);
         self.auth.check(&self.api, problems);
         self.worker.check(problems);
         self.retry.check(problems);

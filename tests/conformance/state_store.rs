@@ -75,6 +75,7 @@ behaviours! {
         settled_rows_stay,
         unknown_versions_are_not_found,
         ten_at_once_start_every_row_once,
+        of_twenty_at_once_sixteen_of_a_family_start,
         a_promoted_row_counts_as_woken_once,
         a_promoted_row_keeps_its_lease_and_its_time,
     }

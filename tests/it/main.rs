@@ -13,6 +13,7 @@ mod compose;
 mod contract_box;
 mod demo;
 mod hostile;
+mod jira_clients;
 mod notifications;
 mod one_process;
 mod producers;

@@ -7,12 +7,13 @@ use sha2::{Digest as _, Sha256};
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::file::{ByteFacts, FileVersion};
 use shared::domain::ids::Sha256Digest;
+use shared::domain::representation::PageContent;
 use shared::ports::blob_store::{BlobError, BlobRead};
 use tokio::time::timeout;
 
 use crate::admission::Admitted;
 use crate::child::{SealedSource, SourceWriter};
-use crate::dependency::chain;
+use crate::dependency::{Dependency, chain};
 use crate::worker::Worker;
 
 /// A store that sends nothing for so long is away.
@@ -28,7 +29,7 @@ pub(crate) struct Fetched {
 /// Fetches the bytes and holds them against what the producer declared.
 pub(crate) async fn fetch(worker: &Worker, version: &FileVersion) -> Result<Fetched, Failure> {
     let (opened, memory) = admitted(worker, version).await?;
-    let fetched = receive(worker, opened, memory).await?;
+    let fetched = receive(&worker.dependencies.sources, opened, memory).await?;
     if fetched.bytes.length_bytes == 0 {
         return Err(Failure::new(FailureCode::ZeroBytes, "the source has no bytes"));
     }
@@ -45,8 +46,9 @@ pub(crate) async fn fetch(worker: &Worker, version: &FileVersion) -> Result<Fetc
 /// and opened again.
 async fn admitted(worker: &Worker, version: &FileVersion) -> Result<(BlobRead, Admitted), Failure> {
     let bytes_max = worker.deps.limits.widest().source_bytes_max;
+    let store = &worker.dependencies.sources;
     let open = async || {
-        let opened = answer_of_store(worker, worker.deps.sources.open(&version.source)).await?;
+        let opened = answer_of_store(store, worker.deps.sources.open(&version.source)).await?;
         if opened.length_bytes > bytes_max { Err(too_many(opened.length_bytes, bytes_max)) } else { Ok(opened) }
     };
     let opened = open().await?;
@@ -64,13 +66,24 @@ async fn admitted(worker: &Worker, version: &FileVersion) -> Result<(BlobRead, A
     Err(Failure::new(FailureCode::DependencyDown, reason))
 }
 
-async fn receive(worker: &Worker, mut read: BlobRead, memory: Admitted) -> Result<Fetched, Failure> {
+/// Fetches a representation of ours, to make smaller ones from it; how long it is was known before.
+pub(crate) async fn fetch_blob(worker: &Worker, page: &PageContent) -> Result<Fetched, Failure> {
+    let memory = worker.sources.admit(page.length_bytes).await;
+    let store = &worker.dependencies.blobs;
+    let opened = answer_of_store(store, worker.deps.blobs.get(&page.blob, None)).await?;
+    if opened.length_bytes > page.length_bytes {
+        return Err(too_many(opened.length_bytes, page.length_bytes));
+    }
+    receive(store, opened, memory).await
+}
+
+async fn receive(store: &Dependency, mut read: BlobRead, memory: Admitted) -> Result<Fetched, Failure> {
     let overloaded = |error: std::io::Error| {
         Failure::new(FailureCode::WorkerOverloaded, format!("the source could not be held in memory: {error}"))
     };
     let mut writer = SourceWriter::new().map_err(overloaded)?;
     let mut hasher = Sha256::new();
-    while let Some(chunk) = next_chunk(worker, &mut read).await? {
+    while let Some(chunk) = next_chunk(store, &mut read).await? {
         // The length that the store promised is a promise: what arrives is counted.
         let length = writer.length_bytes() + chunk.len() as u64;
         if length > read.length_bytes {
@@ -89,17 +102,20 @@ async fn receive(worker: &Worker, mut read: BlobRead, memory: Admitted) -> Resul
     Ok(Fetched { source: writer.seal().map_err(overloaded)?, bytes, _memory: memory })
 }
 
-async fn next_chunk(worker: &Worker, read: &mut BlobRead) -> Result<Option<bytes::Bytes>, Failure> {
+async fn next_chunk(store: &Dependency, read: &mut BlobRead) -> Result<Option<bytes::Bytes>, Failure> {
     let next = async { read.stream.next().await.transpose() };
-    answer_of_store(worker, next).await
+    answer_of_store(store, next).await
 }
 
 /// Waits for the store with a bound, and says what its errors mean for the attempt.
-async fn answer_of_store<T>(worker: &Worker, answer: impl Future<Output = Result<T, BlobError>>) -> Result<T, Failure> {
+async fn answer_of_store<T>(
+    store: &Dependency,
+    answer: impl Future<Output = Result<T, BlobError>>,
+) -> Result<T, Failure> {
     let answer = timeout(Duration::from_secs(IDLE_SECONDS_MAX), answer)
         .await
         .unwrap_or_else(|_| Err(BlobError::Away(format!("nothing came within {IDLE_SECONDS_MAX} s").into())));
-    worker.dependencies.sources.note(answer).map_err(|error| {
+    store.note(answer).map_err(|error| {
         let code = match error {
             BlobError::NotFound(_) => FailureCode::SourceMissing,
             BlobError::Forbidden(..) | BlobError::UnknownBucket(_) => FailureCode::SourceForbidden,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 use shared::domain::failure::FailureCode;
+use shared::domain::fit_preset;
 use shared::domain::lane::Lane;
 use shared::domain::preset::PresetName;
 use shared::event::Dialect;
@@ -86,7 +87,8 @@ pub(crate) fn parked(count: u64) {
 /// A representation settled as `success` or `error`.
 pub(crate) fn settled(preset: &PresetName, state: &'static str, code: Option<FailureCode>) {
     let code = code.map_or("", FailureCode::name);
-    counter!(names::RENDERS, "preset" => preset.as_str().to_owned(), "state" => state, "code" => code).increment(1);
+    let label = if fit_preset::is_name(preset) { fit_preset::METRIC_LABEL } else { preset.as_str() };
+    counter!(names::RENDERS, "preset" => label.to_owned(), "state" => state, "code" => code).increment(1);
 }
 
 pub(crate) fn retried(code: FailureCode) {

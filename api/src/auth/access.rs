@@ -15,7 +15,7 @@ use crate::error::ApiError;
 /// What a route asks for. Every one of them but `Public` ends in [`decide`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nothing: it shows nothing of any file, and credentials are not looked at.
+    /// Nothing: it shows nothing of any file, or its URL is signed, and credentials are not looked at.
     Public,
     /// Operators only.
     Operator,
@@ -44,6 +44,10 @@ pub(crate) const CALLER: Access = Access::Caller(By::Method);
 pub(crate) const FILE: Access = Access::File(By::Method);
 /// Hot reads of one file.
 pub(crate) const ROUTE: Access = Access::Route(By::Action(Action::Read));
+/// The bytes that were uploaded.
+pub(crate) const DOWNLOAD: Access = Access::Route(By::Action(Action::Download));
+/// One file by several methods, which the route finds by a name of its own.
+pub(crate) const OWN_DECISION: Access = Access::Route(By::Method);
 
 impl Access {
     /// What somebody wants who uses the route by this method; `None` when nobody is asked for anything.

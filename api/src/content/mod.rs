@@ -6,6 +6,7 @@ pub(crate) mod conditional;
 pub(crate) mod delivery;
 pub(crate) mod disposition;
 pub(crate) mod kind;
+pub(crate) mod media_type;
 pub(crate) mod range;
 pub(crate) mod signature;
 pub(crate) mod small;

@@ -27,6 +27,15 @@ pub(crate) fn wanted(header: Option<&str>, length_bytes: u64) -> Wanted {
     if range.is_empty() { Wanted::Unsatisfiable } else { Wanted::Part(range) }
 }
 
+/// Whether this is one range of bytes, as far as can be said without knowing how long the content is.
+pub(crate) fn is_one(header: &str) -> bool {
+    match single_range(header) {
+        Some((Some(first), Some(last))) => first <= last,
+        Some((first, last)) => first.is_some() || last.is_some(),
+        None => false,
+    }
+}
+
 /// First and last position as written.
 fn single_range(header: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (unit, range) = header.split_once('=')?;

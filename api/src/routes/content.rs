@@ -42,7 +42,7 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let found = app.find(&path, &caller).await?;
-    let number = asset_path::page(found.preset, &path.asset_path)?;
+    let number = asset_path::page(&found.preset, &path.asset_path)?;
     send(&app, &found, number, query, (&method, &headers)).await
 }
 

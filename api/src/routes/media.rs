@@ -24,10 +24,10 @@ const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=60");
 /// The rest of the grant.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Query {
-    expires: Option<String>,
-    disposition: Option<String>,
-    name: Option<String>,
-    signature: Option<String>,
+    pub(super) expires: Option<String>,
+    pub(super) disposition: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) signature: Option<String>,
 }
 
 pub(crate) async fn get(
@@ -38,17 +38,29 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let grant = granted(&app, path, query)?;
+    send(&app, &grant, (&method, &headers)).await
+}
+
+/// What a grant lets its holder read.
+pub(super) async fn send(
+    app: &App,
+    grant: &Grant,
+    (method, headers): (&Method, &HeaderMap),
+) -> Result<Response, ApiError> {
     let state = app.version(grant.file, grant.version).await?;
     let disposition = grant.disposition.as_ref();
     let disposition = disposition.map(|(kind, name)| value(disposition::value_of_name(*kind, name))).transpose()?;
     match &grant.what {
-        Media::Source => source(&app, &state, disposition, (&method, &headers)).await,
-        Media::Page { preset, number } => page(&app, &state, (preset, *number), disposition, (&method, &headers)).await,
+        Media::Source => {
+            let told = Told { media_type: state.version.media_type().to_owned(), cache_control: CACHE, disposition };
+            send_source(app, &state, told, (method, headers)).await
+        }
+        Media::Page { preset, number } => page(app, &state, (preset, *number), disposition, (method, headers)).await,
     }
 }
 
 /// Whatever is wrong with a URL, it grants nothing, and does not say what it would take.
-fn granted(app: &App, path: MediaPath, query: Query) -> Result<Grant, ApiError> {
+pub(super) fn granted(app: &App, path: MediaPath, query: Query) -> Result<Grant, ApiError> {
     let refused = || ApiError::LinkExpired;
     let disposition = match (query.disposition.as_deref(), query.name) {
         (None, None) => None,
@@ -62,10 +74,21 @@ fn granted(app: &App, path: MediaPath, query: Query) -> Result<Grant, ApiError> 
     if is_signed && unix_seconds() < grant.expires_at { Ok(grant) } else { Err(refused()) }
 }
 
-async fn source(
+/// What is said of a source beside its bytes.
+pub(super) struct Told {
+    /// `Content-Type`.
+    pub(super) media_type: String,
+    /// `Cache-Control`.
+    pub(super) cache_control: HeaderValue,
+    /// `Content-Disposition`, if there is to be one.
+    pub(super) disposition: Option<HeaderValue>,
+}
+
+/// The source of a version, whole, in part or not again.
+pub(super) async fn send_source(
     app: &App,
     state: &FileState,
-    disposition: Option<HeaderValue>,
+    Told { media_type, cache_control, disposition }: Told,
     (method, headers): (&Method, &HeaderMap),
 ) -> Result<Response, ApiError> {
     let version = &state.version;
@@ -75,8 +98,8 @@ async fn source(
             None => format!("\"version-{}\"", version.id),
         },
         length_bytes: version.bytes.map(|bytes| bytes.length_bytes),
-        media_type: version.media_type().to_owned(),
-        cache_control: CACHE,
+        media_type,
+        cache_control,
         disposition,
     };
     let open = |range| async move {

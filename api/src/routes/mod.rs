@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod failures;
 pub(crate) mod file;
 pub(crate) mod folder;
+pub(crate) mod jira;
 pub(crate) mod media;
 pub(crate) mod own_file;
 pub(crate) mod own_files;

@@ -12,8 +12,8 @@ use crate::extract::Segment;
 /// The same for everybody, and small: a day.
 const CACHE: &str = "public, max-age=86400";
 
-/// Every stand-in by the kind of file.
-const PLACEHOLDERS: [(&str, &[u8]); 10] = [
+/// Every stand-in by name: the kinds of files, and `user`.
+const PLACEHOLDERS: [(&str, &[u8]); 11] = [
     ("image", include_bytes!("../../assets/placeholder-image.png")),
     ("pdf", include_bytes!("../../assets/placeholder-pdf.png")),
     ("spreadsheet", include_bytes!("../../assets/placeholder-spreadsheet.png")),
@@ -24,6 +24,7 @@ const PLACEHOLDERS: [(&str, &[u8]); 10] = [
     ("archive", include_bytes!("../../assets/placeholder-archive.png")),
     ("text", include_bytes!("../../assets/placeholder-text.png")),
     ("file", include_bytes!("../../assets/placeholder-file.png")),
+    ("user", include_bytes!("../../assets/placeholder-user.png")),
 ];
 
 /// The stand-in for this version.
@@ -33,9 +34,13 @@ pub(crate) fn name_for(version: &FileVersion) -> &'static str {
 
 pub(crate) async fn get(Segment(file_name): Segment) -> Result<Response, ApiError> {
     let name = file_name.strip_suffix(".png").ok_or(ApiError::NotFound)?;
-    let found = PLACEHOLDERS.iter().find(|(present, _)| *present == name);
-    let (_, bytes) = found.ok_or(ApiError::NotFound)?;
-    Ok(([(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, CACHE)], *bytes).into_response())
+    let bytes = bytes(name).ok_or(ApiError::NotFound)?;
+    Ok(([(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, CACHE)], bytes).into_response())
+}
+
+/// The stand-in of this name.
+pub(crate) fn bytes(name: &str) -> Option<&'static [u8]> {
+    PLACEHOLDERS.iter().find(|(present, _)| *present == name).map(|(_, bytes)| *bytes)
 }
 
 #[cfg(test)]

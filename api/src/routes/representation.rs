@@ -25,6 +25,6 @@ pub(crate) async fn get(
         app.ask(&found).await?;
     }
     let state = found.state().unwrap_or(&State::Pending);
-    let entry = Entry::full(&found.file, found.preset, Some(state), &app.deps.links);
+    let entry = Entry::full(&found.file, &found.preset, Some(state), &app.deps.links);
     Ok(([(CACHE_CONTROL, "no-store")], Json(entry)).into_response())
 }

@@ -1,6 +1,7 @@
 //! `GET /2.0/files/{id}/thumbnail.{png,jpg}`: Box's older thumbnails, made from the same representations (contract
 //! section 3).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
@@ -73,7 +74,7 @@ async fn get(
     if !wire::is_available(preset, &file) {
         return Ok(stand_in(&app, &file));
     }
-    let found = Found { file, preset };
+    let found = Found { file, preset: Cow::Borrowed(preset) };
     if let Some(State::Error(failure)) = found.state()
         && is_of_the_type(failure.code)
     {

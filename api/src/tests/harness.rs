@@ -48,6 +48,7 @@ pub(crate) struct Setup {
     pub(crate) mode: Mode,
     /// The identity provider's, in mode `jwt`.
     pub(crate) keys: Option<Arc<dyn KeySource>>,
+    pub(crate) jira: crate::jira::Config,
     pub(crate) blobs: fn(Arc<dyn BlobStore>) -> Arc<dyn BlobStore>,
     pub(crate) queue: fn(Arc<dyn WorkQueue>) -> Arc<dyn WorkQueue>,
     pub(crate) connections_max: usize,
@@ -56,7 +57,16 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let config = Config { public_url: PUBLIC_URL.to_owned(), ..crate::config::tests::loopback() };
-        Self { config, mode: Mode::Open, keys: None, blobs: |blobs| blobs, queue: |queue| queue, connections_max: 64 }
+        let jira = crate::jira::Config { attachments_enabled: true, thumbnail_wait_seconds: 5 };
+        Self {
+            config,
+            mode: Mode::Open,
+            keys: None,
+            jira,
+            blobs: |blobs| blobs,
+            queue: |queue| queue,
+            connections_max: 64,
+        }
     }
 }
 
@@ -124,6 +134,7 @@ impl TestApi {
             signer: Signer::new(""),
             sources,
             auth: Auth::new(&auth, Arc::new(store.clone()), setup.keys),
+            jira: Arc::new(setup.jira),
             access: Arc::new(store.clone()),
             exposition: Some(Arc::new(|| "thumbline_build_info 1\n".to_owned())),
         });

@@ -8,6 +8,7 @@ mod content;
 mod files;
 pub(crate) mod harness;
 mod hostile;
+mod jira;
 mod ledger;
 mod life;
 mod own;

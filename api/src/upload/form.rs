@@ -60,7 +60,7 @@ pub(crate) fn check_length(headers: &HeaderMap, config: &crate::Config) -> Resul
     Ok(())
 }
 
-fn form_bytes_max(config: &crate::Config) -> u64 {
+pub(super) fn form_bytes_max(config: &crate::Config) -> u64 {
     config.upload_bytes_max.saturating_add(FORM_BYTES_MAX)
 }
 
@@ -113,7 +113,10 @@ async fn read_attributes(form: &mut Multipart<'_, BodyDataStream>) -> Result<Att
     Ok(attributes)
 }
 
-async fn spool(form: &mut Multipart<'_, BodyDataStream>, config: &crate::Config) -> Result<Spooled, ApiError> {
+pub(super) async fn spool(
+    form: &mut Multipart<'_, BodyDataStream>,
+    config: &crate::Config,
+) -> Result<Spooled, ApiError> {
     let mut spool = Spool::create(&config.spool_directory, config.upload_bytes_max).await?;
     while let Some(chunk) = form.chunk().await? {
         spool.write(&chunk).await?;

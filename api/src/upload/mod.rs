@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::EXPECT;
 
 mod arrival;
+mod files;
 mod form;
 mod multipart;
 pub(crate) mod name;
@@ -15,6 +16,7 @@ mod part_headers;
 mod spool;
 
 pub(crate) use arrival::Target;
+pub(crate) use files::receive_files;
 pub(crate) use form::{Received, check_length, receive};
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::Multipart;

@@ -12,7 +12,7 @@ const BOUNDARY_BYTES_MAX: usize = 200;
 const HEADERS_BYTES_MAX: usize = 8 * 1024;
 /// Most bytes before the first boundary.
 const PREAMBLE_BYTES_MAX: usize = 8 * 1024;
-/// Most parts of one form.
+/// Most parts of one form, unless its reader says otherwise.
 const PARTS_MAX: usize = 32;
 
 /// A form that cannot be read.
@@ -28,7 +28,7 @@ pub(crate) enum Broken {
     BadBoundary,
     #[error("the headers of a part are longer than {HEADERS_BYTES_MAX} bytes")]
     HeadersTooLong,
-    #[error("the form has more than {PARTS_MAX} parts")]
+    #[error("the form has more parts than an upload may have")]
     TooManyParts,
     #[error("the connection broke before the form was complete")]
     Connection,
@@ -43,6 +43,7 @@ pub(crate) struct Multipart<'a, S> {
     delimiter: Finder<'static>,
     place: Place,
     parts: usize,
+    parts_max: usize,
     bytes_left: u64,
 }
 
@@ -71,7 +72,20 @@ where
         let delimiter = Finder::new(format!("\r\n--{boundary}").as_bytes()).into_owned();
         // The first boundary has no line before it; with this line end every delimiter looks the same.
         let buffer = BytesMut::from("\r\n");
-        Ok(Self { stream, buffer, delimiter, place: Place::Body, parts: 0, bytes_left: bytes_max })
+        Ok(Self {
+            stream,
+            buffer,
+            delimiter,
+            place: Place::Body,
+            parts: 0,
+            parts_max: PARTS_MAX,
+            bytes_left: bytes_max,
+        })
+    }
+
+    /// Another limit for the number of parts.
+    pub(crate) fn with_parts_max(self, parts_max: usize) -> Self {
+        Self { parts_max, ..self }
     }
 
     /// The headers of the next part, whose body [`chunk`](Self::chunk) then reads; `None` behind the last one. What
@@ -88,7 +102,7 @@ where
             self.place = Place::End;
             return Ok(None);
         }
-        if self.parts == PARTS_MAX {
+        if self.parts == self.parts_max {
             return Err(Broken::TooManyParts);
         }
         self.parts += 1;

@@ -71,7 +71,8 @@ impl OwnFile {
     pub(crate) fn new(presets: &PresetTable, state: &FileState, links: &Links) -> Self {
         let picture = state.version.picture;
         let placeholder = picture.and_then(|picture| picture.placeholder);
-        let available = wire::available(presets, state).into_iter();
+        let available = wire::available(presets, state);
+        let fitted = wire::fitted(state);
         Self {
             id: state.file.id.to_string(),
             source_id: identity::source_id(&state.file.identity).map(str::to_owned),
@@ -86,7 +87,9 @@ impl OwnFile {
             thumbhash: placeholder.map(|placeholder| placeholder.thumbhash.to_string()),
             dominant_color: placeholder.map(|placeholder| placeholder.dominant_color.to_string()),
             aspect_ratio: picture.map(|p| f64::from(p.dimensions.width) / f64::from(p.dimensions.height)),
-            representations: available.map(|preset| OwnRepresentation::new(preset, state, links)).collect(),
+            representations: (available.into_iter().chain(&fitted))
+                .map(|preset| OwnRepresentation::new(preset, state, links))
+                .collect(),
             eta_ms: None,
         }
     }

@@ -17,9 +17,21 @@ pub(crate) fn rfc3339(moment: UnixMillis) -> String {
     )
 }
 
+/// ISO 8601 in milliseconds with the offset as Jira writes it: `2016-07-11T10:10:32.123+0000`.
+pub(crate) fn rfc3339_millis(moment: UnixMillis) -> String {
+    let seconds = rfc3339(moment);
+    let seconds = seconds.strip_suffix("+00:00").unwrap_or(&seconds);
+    format!("{seconds}.{:03}+0000", moment.rem_euclid(1000))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn jira_reads_milliseconds_and_an_offset_without_a_colon() {
+        assert_eq!(rfc3339_millis(1_468_231_832_007), "2016-07-11T10:10:32.007+0000");
+    }
 
     #[test]
     fn moments_are_cut_to_seconds() {

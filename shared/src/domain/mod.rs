@@ -10,6 +10,7 @@ pub mod explain;
 pub mod failure;
 pub mod file;
 pub mod file_change;
+pub mod fit_preset;
 pub mod format;
 pub mod hint;
 pub mod ids;

@@ -1,8 +1,14 @@
 //! What a file version should have and has not: source facts and the preset table, minus the rows.
 
 use super::file::{FileState, Wanted};
-use super::format::SourceFormat;
-use super::preset::{Preset, PresetTable, Trigger};
+use super::fit_preset;
+use super::format::{OutputFormat, SourceFormat};
+use super::preset::{Fit, Preset, PresetTable, Trigger};
+use super::representation::{PageContent, Representation, State};
+
+/// A picture is a good source for another that is at most its size divided by this: below, blur and artefacts of the
+/// first would show in the second.
+const HEADROOM: u32 = 2;
 
 /// The presets to make for a new file version: the eager ones that exist, or could exist, for its format.
 pub fn eager(table: &PresetTable, format: Option<SourceFormat>) -> Vec<Wanted> {
@@ -15,6 +21,30 @@ pub fn missing(table: &PresetTable, state: &FileState) -> Vec<Wanted> {
     let format = state.version.picture.map(|picture| picture.format);
     let absent = |wanted: &Wanted| state.representation(&wanted.preset).is_none();
     eager(table, format).into_iter().filter(absent).collect()
+}
+
+/// The smallest representation from which all of these can be scaled, so that the source need not be read: when all
+/// of them are small boxes, and the version has one of the whole picture, by the recipe in force now, that is large enough.
+pub fn larger<'a>(table: &PresetTable, state: &'a FileState, presets: &[Preset]) -> Option<&'a PageContent> {
+    let all_small =
+        presets.iter().all(|preset| fit_preset::is_name(&preset.name) && fit_preset::is_small(preset.bounds()));
+    let width = presets.iter().map(|preset| preset.width).max().filter(|_| all_small)?.saturating_mul(HEADROOM);
+    let height = presets.iter().map(|preset| preset.height).max()?.saturating_mul(HEADROOM);
+    let fits = |page: &&PageContent| page.dimensions.width >= width && page.dimensions.height >= height;
+    let whole = state.representations.iter().filter_map(|row| whole_picture(table, row));
+    whole.filter(fits).min_by_key(|page| page.dimensions.area_pixels())
+}
+
+/// Page 1 of a representation that shows the whole picture as it would be made today, in a format that we read well.
+fn whole_picture<'a>(table: &PresetTable, row: &'a Representation) -> Option<&'a PageContent> {
+    let preset = table.get(row.preset.as_str())?;
+    let is_readable = matches!(preset.format, OutputFormat::Jpg | OutputFormat::Png);
+    match &row.state {
+        State::Success(content) if is_readable && preset.fit == Fit::Contain && row.recipe == preset.recipe_hash() => {
+            Some(content.first())
+        }
+        _ => None,
+    }
 }
 
 /// A preset with the recipe in force now.

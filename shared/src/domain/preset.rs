@@ -1,5 +1,6 @@
 //! Presets: named recipes, kept as data; the built-in ones are those that Box names.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -7,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::dimensions::Bounds;
+use super::fit_preset;
 use super::format::{OutputFormat, SourceFormat};
 use super::ids::{InvalidId, Sha256Digest};
 
@@ -22,6 +24,11 @@ impl PresetName {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The prefix and the bounds: `fit_640x512`.
+    pub(super) fn of_bounds(prefix: &str, bounds: Bounds) -> Self {
+        Self(format!("{prefix}{bounds}"))
     }
 }
 
@@ -252,6 +259,9 @@ impl PresetTable {
             if !(1..=16_384).contains(&preset.width) || !(1..=16_384).contains(&preset.height) {
                 refuse("width and height are pixels from 1 to 16384");
             }
+            if preset.name.as_str().starts_with(fit_preset::PREFIX) {
+                refuse("names that begin with fit_ are of presets that are made up as they are asked for");
+            }
             if !(1..=100).contains(&preset.quality) {
                 refuse("quality is from 1 to 100");
             }
@@ -273,7 +283,31 @@ impl PresetTable {
         self.0.iter()
     }
 
-    /// The preset of this name.
+    /// A preset without bounds yet, with the options of the built-in ones.
+    pub(super) fn plain(name: PresetName, format: OutputFormat, fit: Fit, trigger: Trigger) -> Preset {
+        Preset {
+            name,
+            format,
+            width: 0,
+            height: 0,
+            fit,
+            trigger,
+            paged: false,
+            quality: defaults::quality(),
+            subsampling: defaults::subsampling(),
+            progressive: false,
+            matte: defaults::matte(),
+            sources: BTreeSet::new(),
+            listed: true,
+        }
+    }
+
+    /// The preset of this name, in the table or made up as it was asked for.
+    pub fn resolve(&self, name: &str) -> Option<Cow<'_, Preset>> {
+        self.get(name).map(Cow::Borrowed).or_else(|| fit_preset::by_name(name).map(Cow::Owned))
+    }
+
+    /// The preset of this name in the table.
     pub fn get(&self, name: &str) -> Option<&Preset> {
         self.0.iter().find(|preset| preset.name.as_str() == name)
     }
@@ -290,19 +324,10 @@ fn built_in() -> Vec<Preset> {
     use OutputFormat::{Jpg, Png};
     use Trigger::{Eager, Lazy};
     let preset = |name: &str, format, side, fit, trigger, paged| Preset {
-        name: PresetName(name.to_owned()),
-        format,
         width: side,
         height: side,
-        fit,
-        trigger,
         paged,
-        quality: defaults::quality(),
-        subsampling: defaults::subsampling(),
-        progressive: false,
-        matte: defaults::matte(),
-        sources: BTreeSet::new(),
-        listed: true,
+        ..PresetTable::plain(PresetName(name.to_owned()), format, fit, trigger)
     };
     let thumbnail = |name: &str, side| Preset { listed: false, ..preset(name, Png, side, Contain, Lazy, false) };
     vec![
@@ -359,8 +384,8 @@ mod tests {
         let table = PresetTable::new(vec![own("jpg_320x320", 300, 70), own("hero", 1600, 85)]).unwrap();
         assert_eq!(table.get("jpg_320x320").unwrap().width, 300);
         assert_eq!(table.iter().last().unwrap().name.as_str(), "hero");
-        let problems = PresetTable::new(vec![own("a", 0, 0), own("a", 1, 1)]).unwrap_err();
-        assert_eq!(problems.len(), 3);
+        let problems = PresetTable::new(vec![own("a", 0, 0), own("a", 1, 1), own("fit_64x64", 1, 1)]).unwrap_err();
+        assert_eq!(problems.len(), 4);
     }
 
     #[test]

@@ -28,6 +28,16 @@ pub trait StateStore: Ledger + Send + Sync + 'static {
     /// is more urgent, settled rows stay. Tells whether a wake should follow. Unknown versions: `NotFound`.
     async fn ask(&self, version: FileVersionId, wanted: &[Wanted], lane: Lane) -> Result<Asked, StoreError>;
 
+    /// Like [`ask`](Self::ask), for a preset whose name is made up as it is asked for: an absent row is started only
+    /// while the version has fewer than `kept_max` rows whose names begin with `prefix`. `None` when it has that many.
+    async fn ask_one_of_few(
+        &self,
+        version: FileVersionId,
+        wanted: &Wanted,
+        (prefix, kept_max): (&str, u32),
+        lane: Lane,
+    ) -> Result<Option<Asked>, StoreError>;
+
     /// Takes every row of the version that is `pending` (or `viewable`, when its worker died), due and not leased, for
     /// `lease` from now, and counts an attempt on each. `None` when there is nothing to take: somebody else has it, or it has settled.
     async fn claim(

@@ -5,8 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::NewFileVersion;
+use shared::domain::fit_preset;
 use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
+use shared::domain::plan;
 use shared::domain::representation::{Outcome, State};
 use shared::ports::state_store::{Asked, StateStore, StoreError};
 
@@ -70,6 +72,28 @@ pub(super) async fn ten_at_once_start_every_row_once(Store { store, .. }: Store)
     let all = join_all((0..10).map(|_| store.ask(registration.version_id, &wanted, Lane::Interactive))).await;
     let started: u32 = all.into_iter().map(|asked| asked.unwrap().started).sum();
     assert_eq!(started, 3);
+}
+
+pub(super) async fn of_twenty_at_once_sixteen_of_a_family_start(Store { store, .. }: Store) {
+    let registration = registered(&store, &photo("beach.jpg")).await;
+    let version = registration.version_id;
+    let family: Vec<_> =
+        (1..=20).map(|n| plan::wanted(&fit_preset::by_name(&format!("fit_{n}x{n}")).unwrap())).collect();
+    let ask = |wanted| store.ask_one_of_few(version, wanted, (fit_preset::PREFIX, 16), Lane::Interactive);
+    let all = join_all(family.iter().map(ask)).await;
+    let (kept, refused): (Vec<_>, Vec<_>) = family.iter().zip(all).partition(|(_, asked)| matches!(asked, Ok(Some(_))));
+    assert_eq!((kept.len(), refused.len()), (16, 4), "{refused:?}");
+    assert!(kept.iter().all(|(_, asked)| asked.as_ref().unwrap().unwrap() == Asked { started: 1, promoted: 0 }));
+    assert!(refused.iter().all(|(_, asked)| matches!(asked, Ok(None))), "{refused:?}");
+    // What is there may be asked for again, others of the version do not count, and the next version has its own.
+    assert_eq!(ask(kept[0].0).await.unwrap(), Some(Asked { started: 0, promoted: 0 }));
+    assert_eq!(stands(&store, &registration).await.representations.len(), 2 + 16);
+    let next = registered(&store, &version_of("beach.jpg", "etag:2")).await;
+    let asked = store.ask_one_of_few(next.version_id, &family[0], (fit_preset::PREFIX, 16), Lane::Interactive).await;
+    assert_eq!(asked.unwrap().map(|asked| asked.started), Some(1));
+    let unknown = FileVersionId::new(4711).unwrap();
+    let asked = store.ask_one_of_few(unknown, &family[0], (fit_preset::PREFIX, 16), Lane::Interactive).await;
+    assert!(matches!(asked, Err(StoreError::NotFound)), "{asked:?}");
 }
 
 pub(super) async fn a_promoted_row_counts_as_woken_once(Store { store, .. }: Store) {

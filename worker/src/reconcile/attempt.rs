@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use shared::domain::failure::{Disposition, Failure, FailureCode};
 use shared::domain::file::{ByteFacts, PictureFacts};
+use shared::domain::plan;
 use shared::domain::preset::{Preset, PresetName};
 use shared::domain::representation::{Outcome, Representation};
 use shared::ports::state_store::{Claim, SameContent, StoreError};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Ended;
 use crate::child::{Rendering, Renderings};
 use crate::dependency::{Unanswered, chain};
-use crate::fetch::fetch;
+use crate::fetch::{Fetched, fetch, fetch_blob};
 use crate::put::put;
 use crate::retry::Tried;
 use crate::worker::Worker;
@@ -72,7 +73,7 @@ fn sort_out(worker: &Worker, claim: &Claim, verdicts: &Verdicts<'_>, attempted: 
     let format = claim.state.version.picture.map(|picture| picture.format);
     let mut presets = Vec::with_capacity(claim.presets.len());
     for name in &claim.presets {
-        let outcome = match worker.deps.presets.get(name.as_str()) {
+        let outcome = match worker.deps.presets.resolve(name.as_str()) {
             _ if let Some(last) = verdicts.spent(name) => (name.clone(), Outcome::Error(last)),
             None => {
                 let reason = format!("this worker's configuration has no preset {name}");
@@ -84,7 +85,7 @@ fn sort_out(worker: &Worker, claim: &Claim, verdicts: &Verdicts<'_>, attempted: 
                 verdicts.failed(name, Failure::new(FailureCode::NotForThisFormat, reason))
             }
             Some(preset) => {
-                presets.push(preset.clone());
+                presets.push(preset.into_owned());
                 continue;
             }
         };
@@ -101,33 +102,79 @@ async fn make(
     attempted: &mut Attempted,
 ) -> Result<SameContent, Failure> {
     let version = &claim.state.version;
-    let fetching = Instant::now();
-    let fetched = fetch(worker, version).await;
-    attempted.stages.add("fetch", fetching.elapsed());
-    let fetched = fetched?;
+    if let Some(larger) = plan::larger(&worker.deps.presets, &claim.state, presets)
+        && let Ok(fetched) = timed(attempted, fetch_blob(worker, larger)).await
+    {
+        scale(worker, claim, verdicts, presets, fetched, attempted).await?;
+        return Ok(SameContent::Distinct);
+    }
+    let fetched = timed(attempted, fetch(worker, version)).await?;
     attempted.bytes = Some(fetched.bytes);
     let recorded = recorded(worker, || worker.deps.store.record_bytes(version.id, fetched.bytes)).await?;
     if let SameContent::As(_) = recorded {
         return Ok(recorded);
     }
+    let Renderings { picture, presets: renderings } = render(worker, claim, presets, fetched, attempted).await?;
+    attempted.picture = Some(picture);
+    recorded_picture(worker, claim, picture).await?;
+    put_all(worker, claim, verdicts, presets, renderings, attempted).await;
+    Ok(SameContent::Distinct)
+}
+
+/// Makes small pictures from a larger representation. What that one shows is no fact about the source.
+async fn scale(
+    worker: &Worker,
+    claim: &Claim,
+    verdicts: &Verdicts<'_>,
+    presets: &[Preset],
+    larger: Fetched,
+    attempted: &mut Attempted,
+) -> Result<(), Failure> {
+    let renderings = render(worker, claim, presets, larger, attempted).await?.presets;
+    put_all(worker, claim, verdicts, presets, renderings, attempted).await;
+    Ok(())
+}
+
+/// Waits for a fetch, and notes how long it took.
+async fn timed<T>(attempted: &mut Attempted, fetch: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let fetching = Instant::now();
+    let fetched = fetch.await;
+    attempted.stages.add("fetch", fetching.elapsed());
+    fetched
+}
+
+/// Has a child render all presets from these bytes, which are gone afterwards.
+async fn render(
+    worker: &Worker,
+    claim: &Claim,
+    presets: &[Preset],
+    fetched: Fetched,
+    attempted: &mut Attempted,
+) -> Result<Renderings, Failure> {
     let rendering = Instant::now();
     let answer = worker.pool.render(Some(&claim.state.file.tenant), &fetched.source, presets.to_vec()).await;
     attempted.stages.add("render", rendering.elapsed());
-    // The source is not needed any more; its memory is.
-    drop(fetched);
     for (step, took) in answer.steps {
         attempted.stages.add(step.name(), took);
     }
-    let Renderings { picture, presets: renderings } = answer.result?;
-    attempted.picture = Some(picture);
-    recorded_picture(worker, claim, picture).await?;
+    answer.result
+}
+
+/// Stores what was rendered; every preset gets its outcome.
+async fn put_all(
+    worker: &Worker,
+    claim: &Claim,
+    verdicts: &Verdicts<'_>,
+    presets: &[Preset],
+    renderings: Vec<Rendering>,
+    attempted: &mut Attempted,
+) {
     let putting = Instant::now();
     for (preset, rendering) in presets.iter().zip(renderings) {
         let outcome = put_rendering(worker, claim, verdicts, preset, rendering).await;
         attempted.outcomes.push(outcome);
     }
     attempted.stages.add("put", putting.elapsed());
-    Ok(SameContent::Distinct)
 }
 
 async fn recorded_picture(worker: &Worker, claim: &Claim, picture: PictureFacts) -> Result<(), Failure> {

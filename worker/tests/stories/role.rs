@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use shared::domain::dimensions::Bounds;
 use shared::domain::explain::explain;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::{FileState, NewFileVersion};
+use shared::domain::fit_preset;
 use shared::domain::format::SourceFormat;
 use shared::domain::ids::{FileVersionId, Sha256Digest};
 use shared::domain::lane::{Lane, shard_of};
@@ -31,6 +33,7 @@ pub(crate) const ALL: &[Story] = &[
     ("a_lost_wake_is_made_up_for", || told(a_lost_wake_is_made_up_for())),
     ("the_format_that_is_found_decides", || told(the_format_that_is_found_decides())),
     ("a_preset_that_nobody_knows_waits_for_a_worker_that_does", || told(unknown_preset_waits())),
+    ("a_small_box_is_scaled_from_a_larger_representation", || told(a_small_box_is_scaled())),
     ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
     ("a_deleted_version_is_rendered_no_further", || told(a_deleted_version_is_rendered_no_further())),
     ("draining_hands_back_what_does_not_end_in_time", || told(draining_hands_back())),
@@ -357,4 +360,25 @@ async fn the_second_signal_does_not_wait() {
     worker.ended().await;
     assert!(signalled.elapsed() < Duration::from_secs(5));
     assert!(world.file("endless.bmp").await.unwrap().representations.iter().all(|row| row.attempts == 0));
+}
+
+async fn a_small_box_is_scaled() {
+    let world = World::new().await;
+    let worker = world.start_worker();
+    world.upload("plain.bmp", &picture()).await;
+    let file = world.settled("plain.bmp").await;
+    let shown = file.version.picture.unwrap().dimensions;
+    // With the source gone, only a representation can be what the small one is made from.
+    world.remove_source("plain.bmp");
+    let preset = fit_preset::for_box(shown, Bounds::square(20));
+    let kept = (fit_preset::PREFIX, fit_preset::KEPT_MAX);
+    let wanted = plan::wanted(&preset);
+    world.store.ask_one_of_few(file.version.id, &wanted, kept, Lane::Interactive).await.unwrap();
+    world.wake(&file, Lane::Interactive).await;
+    let file = world.settled("plain.bmp").await;
+    let row = file.representation(&preset.name).unwrap();
+    let page = row.state.content().unwrap_or_else(|| panic!("{row:#?}")).first();
+    assert_eq!((preset.name.as_str(), page.dimensions.to_string().as_str()), ("fit_20x15", "20x15"));
+    assert_eq!(file.version.picture.unwrap().dimensions, shown, "what the representation shows is not the source's");
+    worker.drain().await;
 }

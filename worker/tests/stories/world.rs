@@ -10,6 +10,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection};
 use serde::de::DeserializeOwned;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::file::FileState;
+use shared::domain::lane::Lane;
 use shared::domain::limits::LimitsTable;
 use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::Representation;
@@ -19,7 +20,7 @@ use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::{Parked, ParkedFilter, ParkingStore};
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
-use shared::ports::work_queue::{Message, WorkQueue};
+use shared::ports::work_queue::{Message, Wake, WorkQueue};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use worker::child::ChildCommand;
@@ -133,6 +134,16 @@ impl World {
 
     pub(crate) fn put_source(&self, key: &str, bytes: &[u8]) {
         std::fs::write(self.incoming(key), bytes).unwrap();
+    }
+
+    pub(crate) fn remove_source(&self, key: &str) {
+        std::fs::remove_file(self.incoming(key)).unwrap();
+    }
+
+    /// Wakes a worker, as the API does.
+    pub(crate) async fn wake(&self, file: &FileState, lane: Lane) {
+        let wake = Wake { version: file.version.id, tenant: file.file.tenant.clone(), lane };
+        self.queue.wake(&wake).await.unwrap();
     }
 
     pub(crate) async fn announce(&self, body: String) {

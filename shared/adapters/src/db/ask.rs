@@ -30,6 +30,38 @@ impl Database {
         transaction.commit().await.map_err(store_error)?;
         Ok(asked)
     }
+
+    pub(super) async fn ask_within(
+        &self,
+        version: FileVersionId,
+        wanted: &Wanted,
+        (prefix, kept_max): (&str, u32),
+        lane: Lane,
+    ) -> Result<Option<Asked>, StoreError> {
+        let transaction = self.begin().await?;
+        // Whoever asks for a preset of this family at the same time waits here, and counts this one.
+        if lock(version).run(&transaction).await? == 0 {
+            return Err(StoreError::NotFound);
+        }
+        let kept: Vec<String> = names(version, prefix).column(&transaction).await?;
+        if kept.len() >= kept_max as usize && !kept.iter().any(|name| name == wanted.preset.as_str()) {
+            return Ok(None);
+        }
+        let asked = ask(&transaction, version, std::slice::from_ref(wanted), lane).await?;
+        transaction.commit().await.map_err(store_error)?;
+        Ok(Some(asked))
+    }
+}
+
+/// Locks the version without getting in the way of rows that only refer to it.
+fn lock(version: FileVersionId) -> Sql {
+    Sql::new("UPDATE file_version SET name = name WHERE id = $1").value(version.get())
+}
+
+pub(super) fn names(version: FileVersionId, prefix: &str) -> Sql {
+    Sql::new("SELECT preset FROM representation WHERE file_version_id = $1 AND substr(preset, 1, length($2)) = $2")
+        .value(version.get())
+        .value(prefix)
 }
 
 async fn ask(

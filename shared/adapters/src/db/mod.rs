@@ -138,6 +138,16 @@ impl StateStore for Database {
         self.bounded(|| self.ask_for(version, wanted, lane)).await
     }
 
+    async fn ask_one_of_few(
+        &self,
+        version: FileVersionId,
+        wanted: &Wanted,
+        (prefix, kept_max): (&str, u32),
+        lane: Lane,
+    ) -> Result<Option<Asked>, StoreError> {
+        self.bounded(|| self.ask_within(version, wanted, (prefix, kept_max), lane)).await
+    }
+
     async fn claim(
         &self,
         version: FileVersionId,

@@ -55,6 +55,7 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("extend", claim::prolong(&token, Duration::from_secs(60))),
         ("settle", settle::settle(version, &wanted[0].preset, &token, &Outcome::HandBack)),
         ("promote", ask::promote(version, &wanted, Lane::Interactive).unwrap()),
+        ("names", ask::names(version, "fit_")),
         ("due", sweep::wake(Duration::from_secs(30), 100)),
         ("give_up_overdue", sweep::give_up(Lane::Normal, Duration::from_secs(900), &failure)),
         ("release_absurd_leases", sweep::release_absurd_leases()),
