@@ -46,13 +46,16 @@ async fn silent_and_slow_clients_keep_nobody_out() {
 #[tokio::test]
 async fn who_works_keeps_its_connection_however_many_come() {
     let api = crowded(4).await;
-    let body = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\nmeow\r\n--XX--\r\n";
+    let source = "meow".repeat(50_000);
+    let disposition = "Content-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"";
+    let body = format!("--XX\r\n{disposition}\r\n\r\n{source}\r\n--XX--\r\n");
+    let (first, rest) = body.split_at(body.len() / 2);
     let head = format!(
         "POST /2.0/files/content HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; \
          boundary=XX\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    let mut upload = connected(&api, &format!("{head}{}", &body[..70])).await;
+    let mut upload = connected(&api, &format!("{head}{first}")).await;
     api.until("the upload has begun", || !api.spooled().is_empty()).await;
     let mut silent = Vec::new();
     for _ in 0..6 {
@@ -60,7 +63,7 @@ async fn who_works_keeps_its_connection_however_many_come() {
     }
     let answer = timeout(NOT_KEPT_OUT, api.raw(LIVE.as_bytes())).await.expect("others are kept out");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    upload.write_all(&body.as_bytes()[70..]).await.unwrap();
+    upload.write_all(rest.as_bytes()).await.unwrap();
     let mut answer = String::new();
     timeout(PATIENCE, upload.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");

@@ -42,7 +42,7 @@ pub fn render(source: &[u8], request: &Request<'_>, observer: &mut dyn StepObser
         }
     }
     work.observer.step(Step::Done);
-    Ok(Report { picture, renderings: work.outputs.finish() })
+    Ok(Report { picture: work.picture, renderings: work.outputs.finish() })
 }
 
 /// One source being rendered.

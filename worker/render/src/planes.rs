@@ -16,7 +16,7 @@ use crate::resize::resized;
 pub(crate) struct Plane {
     /// A grey picture of 8 bits.
     pub(crate) raster: Raster,
-    /// The part of it that shows the picture: decoders fill up to whole blocks.
+    /// The part of it that shows the picture: the last column and row may be covered in part.
     pub(crate) covered: Area,
 }
 
@@ -114,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn what_fills_blocks_up_is_not_shown() {
+    fn chroma_has_half_the_samples_each_way() {
         let size = |width, height| Dimensions { width, height };
         let part = |width, height| Area { left: 0.0, top: 0.0, width, height };
-        let luma = plane(size(24, 16), part(20.0, 12.0), |x, y| if x < 20 && y < 12 { 100 } else { 255 });
-        let chroma = || plane(size(16, 8), part(10.0, 6.0), |x, y| if x < 10 && y < 6 { 50 } else { 255 });
-        let planes = Planes { dimensions: size(20, 12), planes: [luma, chroma(), chroma()] };
-        let small = planes.resized(&mut Resizer::new(), Area::whole(size(20, 12)), size(5, 3)).unwrap();
+        let luma = plane(size(19, 11), part(19.0, 11.0), |_, _| 100);
+        let chroma = || plane(size(10, 6), part(9.5, 5.5), |_, _| 50);
+        let planes = Planes { dimensions: size(19, 11), planes: [luma, chroma(), chroma()] };
+        let small = planes.resized(&mut Resizer::new(), Area::whole(size(19, 11)), size(5, 3)).unwrap();
         assert_eq!(small.planes[0].samples(), [100; 15]);
         assert_eq!(small.planes[1].raster.dimensions, size(3, 2));
         assert_eq!(small.planes[2].samples(), [50; 6]);

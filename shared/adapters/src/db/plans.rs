@@ -35,6 +35,8 @@ const FILL: &[&str] = &[
      SELECT file_version_id, preset, 2, 'b', 1, 1, 1 FROM representation",
     "INSERT INTO ledger (file_version_id, at, kind, presets)
      SELECT file_version_id, 1, 'success', preset FROM representation",
+    "INSERT INTO quarantine (file_version_id, at, code, reason, reproducer)
+     SELECT n, 1, 'child_crashed', 'r', '{}' FROM ({numbers}) AS numbers",
     "ANALYZE",
 ];
 const NUMBERS: &str =

@@ -53,13 +53,23 @@ fn whole(source: &[u8], header: &JpegHeader, sampling: Sampling) -> Result<Optio
         return Ok(None);
     }
     let plane = |samples: Vec<u8>, index: usize| {
-        let (width, (across, down)) = (sizes[index].0, parts[index]);
-        let size = Dimensions { width, height: (samples.len() / width as usize) as u32 };
+        let (across, down) = parts[index];
+        let size = Dimensions { width: dimensions.width.div_ceil(across), height: dimensions.height.div_ceil(down) };
         let covered = Area::whole(dimensions).scaled(1.0 / f64::from(across), 1.0 / f64::from(down));
-        Plane::new(size, samples, covered)
+        Plane::new(size, trimmed(samples, sizes[index].0 as usize, size), covered)
     };
     let [luma, blue, red] = samples;
     Ok(Some(Planes { dimensions, planes: [plane(luma, 0), plane(blue, 1), plane(red, 2)] }))
+}
+
+/// The samples without what fills blocks up: the filter would look at it.
+fn trimmed(mut samples: Vec<u8>, stride: usize, size: Dimensions) -> Vec<u8> {
+    let (width, height) = (size.width as usize, size.height as usize);
+    if stride == width {
+        samples.truncate(width * height);
+        return samples;
+    }
+    samples.chunks_exact(stride).take(height).flat_map(|row| &row[..width]).copied().collect()
 }
 
 /// Shrunk inside the inverse transform, which gives all three planes the same size.
