@@ -8,6 +8,7 @@ use shared::domain::source::{AllowedBucket, AllowedBuckets, SourceLocation};
 use shared::event::{self, Meaning};
 use shared::ports::work_queue::Message;
 
+#[expect(clippy::unwrap_used, reason = "in a test, the panic is the message")]
 fn files(target: &str) -> Vec<Vec<u8>> {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/fuzz").join(target);
     let files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect();
@@ -24,7 +25,7 @@ fn events() {
         let headers = head.split(';').filter_map(|field| field.split_once('='));
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let content_type = head.split(';').next().map(str::to_owned);
-        let message = Message { body: body.to_vec().into(), content_type, headers, ..Message::default() };
+        let message = Message { body: body.to_vec().into(), content_type, headers };
         let _ = event::read(&message, &AllowedBuckets::default(), &PresetTable::built_in());
     }
 }

@@ -176,7 +176,10 @@ async fn nobody_gets_in_without_the_token() {
     let refused = stranger.get("/2.0/files/1").await;
     assert_eq!(refused.status().as_u16(), 401);
     assert!(refused.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
-    assert_eq!(stranger.get("/v1/files").await.status().as_u16(), 401);
+    assert_eq!(stranger.get("/v1/pipeline").await.status().as_u16(), 401);
+    // A list shows what anybody may see: nothing here.
+    let listed = stranger.get("/v1/files").await.text().await.unwrap();
+    assert!(listed.contains("\"files\":[]") || listed.contains("\"entries\":[]"), "{listed}");
     assert_eq!(stranger.get("/livez").await.status().as_u16(), 200);
     production.finish().await;
 }

@@ -53,7 +53,7 @@ pub(crate) async fn get(
         "limit": listing.limit,
         "order": order(&listing),
     });
-    Ok(Json(box_folder::folder(&id, items)).into_response())
+    Ok(Json(box_folder::folder(&id, &items)).into_response())
 }
 
 pub(crate) async fn items(

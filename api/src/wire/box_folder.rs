@@ -19,7 +19,7 @@ pub(crate) fn mini(id: &str) -> Value {
 }
 
 /// A folder with its items. Of its own it has only what files say of it: its id.
-pub(crate) fn folder(id: &str, items: Value) -> Value {
+pub(crate) fn folder(id: &str, items: &Value) -> Value {
     let mut folder = mini(id);
     let parent = if id == Parent::ROOT { Value::Null } else { root() };
     let path = if id == Parent::ROOT { Vec::new() } else { vec![root()] };

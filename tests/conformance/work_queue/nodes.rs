@@ -140,7 +140,7 @@ async fn what_was_confirmed_survives_a_kill(broker: &mut Broker) {
     });
     let took = load.go_on(SOME).await;
     let confirmed = load.end().await;
-    println!("{} wakes confirmed; {SOME} more within {took:?} of the broker's return", confirmed.len());
+    eprintln!("{} wakes confirmed; {SOME} more within {took:?} of the broker's return", confirmed.len());
     all_arrive(&queue, confirmed).await;
 }
 
@@ -191,6 +191,6 @@ async fn cluster_of_three_loses_a_node_and_its_frozen_leader_and_no_confirmed_wa
     block_in_place(|| nodes[1].run());
     load.go_on(SOME).await;
     let confirmed = load.end().await;
-    println!("{} wakes confirmed in {} shards, on {}", confirmed.len(), SHARDS, nodes[2].name());
+    eprintln!("{} wakes confirmed in {} shards, on {}", confirmed.len(), SHARDS, nodes[2].name());
     all_arrive(&queue, confirmed).await;
 }

@@ -28,7 +28,7 @@ fn render(source: &[u8]) -> Option<render::Report> {
         area_pixels_max: u64::from(SIDE_PIXELS * SIDE_PIXELS),
         total_pixels_max: u64::from(SIDE_PIXELS * SIDE_PIXELS),
         pages_max: 1,
-        nesting_max: 1,
+        nesting_max: 16,
         child_memory_bytes_max: 64 << 20,
         child_cpu_seconds_max: 1,
         child_seconds_max: 1,

@@ -227,7 +227,7 @@ async fn a_burst_does_not_delay_others() {
     let before = ended.iter().position(|(_, version)| *version == lucky).unwrap();
     let (first, waited) = (ended[0].0, ended[before].0 - ended[0].0);
     let whole = ended[burst()].0 - first;
-    println!("the small tenant's file came after {before} of {} others, {waited} ms of {whole} ms", big.len());
+    eprintln!("the small tenant's file came after {before} of {} others, {waited} ms of {whole} ms", big.len());
     assert!(before <= 4, "it came after {before} files of another shard");
     worker.drain().await;
 }

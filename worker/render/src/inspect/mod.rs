@@ -77,7 +77,7 @@ pub(crate) fn page_header(
         SourceFormat::Psd => psd::header(source)?.page,
         SourceFormat::Jxl => jxl::header(source)?,
         SourceFormat::Avif | SourceFormat::Heic => heif::header(source)?,
-        SourceFormat::Svg => svg::header(source)?,
+        SourceFormat::Svg => svg::header(source, limits.nesting_max)?,
         SourceFormat::Tiff => tiff::page(source, page)?.header(),
     };
     within(header.dimensions, limits)?;

@@ -34,8 +34,8 @@ pub(crate) fn is_svg(source: &[u8]) -> bool {
 }
 
 /// The size that the drawing says it has.
-pub(crate) fn header(source: &[u8]) -> Result<PageHeader, Failure> {
-    let size = tree(source)?.size();
+pub(crate) fn header(source: &[u8], nesting_max: u32) -> Result<PageHeader, Failure> {
+    let size = tree(source, nesting_max)?.size();
     // A cast from a float saturates.
     let side = |length: f32| (length.round() as u32).max(1);
     let said = Dimensions { width: side(size.width()), height: side(size.height()) };
@@ -43,8 +43,8 @@ pub(crate) fn header(source: &[u8]) -> Result<PageHeader, Failure> {
     Ok(PageHeader { dimensions, orientation: Orientation::NORMAL })
 }
 
-/// The whole text.
-pub(crate) fn text(source: &[u8]) -> Result<String, Failure> {
+/// The whole text, of so many elements within one another at most.
+pub(crate) fn text(source: &[u8], nesting_max: u32) -> Result<String, Failure> {
     let too_long = || {
         let reason = format!("the SVG's text is longer than {TEXT_BYTES_MAX} bytes");
         Err(Failure::new(FailureCode::TooManyBytes, reason))
@@ -62,8 +62,9 @@ pub(crate) fn text(source: &[u8]) -> Result<String, Failure> {
     } else {
         text_of(source).into_owned()
     };
-    if depth(&text) > DEPTH_MAX {
-        return Err(corrupt(format!("the SVG has more than {DEPTH_MAX} elements within one another")));
+    let nesting_max = DEPTH_MAX.min(nesting_max as usize);
+    if depth(&text) > nesting_max {
+        return Err(corrupt(format!("the SVG has more than {nesting_max} elements within one another")));
     }
     Ok(text)
 }
@@ -155,6 +156,7 @@ mod tests {
     fn depth_counts_what_is_open() {
         assert_eq!(depth("<a><b/><c><d></d></c><!-- <e><f><g> --></a>"), 3);
         assert_eq!(depth(&"<g>".repeat(1000)), 1000);
-        assert!(text("<svg>".repeat(DEPTH_MAX + 1).as_bytes()).is_err());
+        assert!(text("<svg>".repeat(DEPTH_MAX + 1).as_bytes(), u32::MAX).is_err());
+        assert!(text(b"<svg><g><g/></g></svg>", 1).is_err());
     }
 }

@@ -1,10 +1,12 @@
 //! SVG by `resvg`, drawn at the size that is needed: nothing is fetched, no script runs, text is set in our own fonts.
 
 mod budget;
+mod expansion;
 mod fonts;
 mod images;
 
 use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::roxmltree::{Document, ParsingOptions};
 use resvg::usvg::{Error, ImageHrefResolver, Options, Tree};
 use shared::domain::failure::{Failure, FailureCode};
 
@@ -15,8 +17,8 @@ use crate::inspect::{corrupt, svg};
 use crate::raster::{Layout, Raster, Samples};
 
 /// The parsed drawing, within bounds on its text and its elements.
-pub(crate) fn tree(source: &[u8]) -> Result<Tree, Failure> {
-    let text = svg::text(source)?;
+pub(crate) fn tree(source: &[u8], nesting_max: u32) -> Result<Tree, Failure> {
+    let text = svg::text(source, nesting_max)?;
     let options = Options {
         // As libvips, sharp and their users have it: a point is a pixel.
         dpi: 72.0,
@@ -31,7 +33,12 @@ pub(crate) fn tree(source: &[u8]) -> Result<Tree, Failure> {
         ..Options::default()
     };
     fenced(FailureCode::CorruptSource, "SVG", || {
-        Tree::from_str(&text, &options).map_err(|error| match error {
+        // As `Tree::from_str` reads it.
+        let parsing = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+        let document =
+            Document::parse_with_options(&text, parsing).map_err(|error| corrupt(format!("SVG: {error}")))?;
+        expansion::check(&document)?;
+        Tree::from_xmltree(&document, &options).map_err(|error| match error {
             Error::ElementsLimitReached => {
                 Failure::new(FailureCode::TooManyPixels, "the SVG has more elements than can be drawn")
             }
@@ -42,7 +49,7 @@ pub(crate) fn tree(source: &[u8]) -> Result<Tree, Failure> {
 
 /// Draws exactly as many pixels as are ordered.
 pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
-    let tree = tree(order.source)?;
+    let tree = tree(order.source, order.limits.nesting_max)?;
     let dimensions = order.least;
     let across = dimensions.width as f32 / tree.size().width();
     let down = dimensions.height as f32 / tree.size().height();
