@@ -10,12 +10,9 @@ use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use shared::domain::file::FileState;
 use shared::domain::ids::FileVersionId;
-use shared::domain::source::SourceLocation;
-use shared::ports::blob_store::PresignedHeaders;
 
 use crate::App;
-use crate::config::Delivery;
-use crate::content::disposition::{self, Kind};
+use crate::content::disposition::Kind;
 use crate::content::signature::{Grant, Media, unix_seconds};
 use crate::error::ApiError;
 use crate::extract::{BoxFileId, Params};
@@ -40,31 +37,17 @@ pub(crate) async fn get(
             app.version(id, version).await?
         }
     };
-    let url = app.source_url(&state, Some(Kind::Attachment)).await?;
+    let url = app.source_url(&state, Some(Kind::Attachment));
     let no_store = HeaderValue::from_static("no-store");
     Ok((StatusCode::FOUND, [(LOCATION, url)], [(CACHE_CONTROL, no_store)]).into_response())
 }
 
 impl App {
-    /// Where the source of a version is read for a short time without credentials: at the blob store, when redirects
-    /// are configured and it signs URLs, else at our own media route.
-    pub(crate) async fn source_url(&self, state: &FileState, kind: Option<Kind>) -> Result<String, ApiError> {
-        let config = &self.deps.config;
-        let name = &state.file.name;
-        if config.delivery == Delivery::Redirect
-            && let SourceLocation::Uploaded(key) = &state.version.source
-        {
-            let headers = PresignedHeaders {
-                content_type: Some(state.version.media_type().to_owned()),
-                content_disposition: kind.map(|kind| disposition::value_of_name(kind, name)),
-                cache_control: None,
-            };
-            if let Some(url) = self.deps.blobs.presign(key, config.signed_url_lifetime(), &headers).await? {
-                return Ok(url);
-            }
-        }
-        let disposition = kind.map(|kind| (kind, name.clone()));
-        Ok(self.media_url(state, Media::Source, disposition))
+    /// Where the source of a version is read for a short time without credentials: at our own media route, never at the
+    /// blob store. One of Box's clients sends its token along to that URL, and a store refuses a signed URL with one.
+    pub(crate) fn source_url(&self, state: &FileState, kind: Option<Kind>) -> String {
+        let disposition = kind.map(|kind| (kind, state.file.name.clone()));
+        self.media_url(state, Media::Source, disposition)
     }
 
     /// Our own signed URL of these bytes.

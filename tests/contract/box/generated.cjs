@@ -26,7 +26,8 @@ async function entry(id, hint) {
 }
 
 const status = (error) => error.responseInfo && error.responseInfo.statusCode;
-const code = (error) => error.responseInfo && error.responseInfo.code;
+// The SDK's own `code` has JSON's quotes around it.
+const code = (error) => error.responseInfo && error.responseInfo.body && error.responseInfo.body.code;
 
 run({
   async upload_answers_the_file() {

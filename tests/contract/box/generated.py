@@ -112,13 +112,6 @@ def sizes_that_are_not_there_are_told():
     assert error.response_info.code == "requested_preview_unavailable", error.response_info.code
 
 
-@step
-def types_without_thumbnails_answer_with_a_placeholder():
-    text = upload(client, "notes.txt", b"just words")
-    location = client.files.get_file_thumbnail_url(text.id, UrlExtension.PNG) if settled(text.id) else None
-    assert location.endswith("/assets/placeholders/text.png"), location
-
-
 def settled(file_id):
     def look():
         states = [e.status.state for e in client.files.get_file_by_id(
@@ -126,6 +119,13 @@ def settled(file_id):
         return all(state != "pending" for state in states)
 
     return eventually("nothing is pending", look)
+
+
+@step
+def types_without_thumbnails_answer_with_a_placeholder():
+    text = upload(client, "notes.txt", b"just words")
+    location = client.files.get_file_thumbnail_url(text.id, UrlExtension.PNG) if settled(text.id) else None
+    assert location.endswith("/assets/placeholders/text.png"), location
 
 
 @step
@@ -195,7 +195,7 @@ def rename_trash_restore_and_purge():
 def errors_carry_code_and_request_id():
     error = raises(BoxAPIError, client.files.get_file_by_id, "987654321")
     info = error.response_info
-    assert (info.status_code, info.code, info.message) == (404, "not_found", "Not Found") and info.request_id
+    assert (info.status_code, info.code, info.body["message"]) == (404, "not_found", "Not Found") and info.request_id
     error = raises(BoxAPIError, client.files.get_file_by_id, file.id, fields=["representations"], x_rep_hints="[jpg")
     assert (error.response_info.status_code, error.response_info.code) == (400, "bad_request")
 

@@ -5,13 +5,17 @@ const BoxSDK = require('box-node-sdk');
 const { Agent } = require('http');
 const { URL, TOKEN, NAME, run, assert, picture, digest, bytes, exhaust, raises } = require('steps.cjs');
 
+// Under a name of its own, as in production: this client drops the token from a redirect to another host only, and a store
+// refuses a signed URL that comes with one.
+const ROOT = URL.replace('127.0.0.1', 'localhost');
+
 function connect(token) {
   return new BoxSDK({
     clientID: 'x',
     clientSecret: 'y',
-    apiRootURL: URL,
-    uploadAPIRootURL: `${URL}/api`,
-    authorizeRootURL: `${URL}/oauth2`,
+    apiRootURL: ROOT,
+    uploadAPIRootURL: `${ROOT}/api`,
+    authorizeRootURL: `${ROOT}/oauth2`,
     request: { agentClass: Agent, strictSSL: false },
   }).getBasicClient(token);
 }
@@ -42,7 +46,8 @@ run({
     assert((await bytes(stream)).subarray(1, 4).toString() === 'PNG');
   },
   async download_by_redirect() {
-    assert((await bytes(await client.files.getReadStream(file.id))).equals(photo));
+    const got = await bytes(await client.files.getReadStream(file.id));
+    assert(got.equals(photo), got.toString('latin1', 0, 400));
     assert((await client.files.getDownloadURL(file.id)).startsWith('http'));
   },
   async new_version() {
