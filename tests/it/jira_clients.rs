@@ -7,7 +7,7 @@ use crate::harness::process::{Process, thumbline};
 use crate::harness::servers::{Production, TOKEN};
 
 const SCRIPTS: [Script; 4] = [
-    Script { environment: "jira/pycontribs", path: "jira/pycontribs.py", steps: 7 },
+    Script { environment: "jira/pycontribs", path: "jira/pycontribs.py", steps: 8 },
     Script { environment: "jira/atlassian-python-api", path: "jira/atlassian_python_api.py", steps: 7 },
     Script { environment: "jira/jira.js-6", path: "jira/jira6.cjs", steps: 6 },
     Script { environment: "jira/jira.js-4", path: "jira/jira4.cjs", steps: 3 },

@@ -1,10 +1,11 @@
 """pycontribs/jira against a running server."""
 
 import io
+import json
 
 from jira import JIRA, JIRAError
 
-from steps import TOKEN, URL, digest, eventually, picture, raises, step
+from steps import TOKEN, URL, digest, eventually, exhaust, picture, raises, raw, step
 
 PHOTO = picture("photo.jpg")
 
@@ -95,6 +96,18 @@ def refusals_in_jiras_words():
     assert status(404, client.attachment, "59255") == "The attachment with id '59255' does not exist"
     status(404, client.add_attachment, "NOISSUE", io.BytesIO(b"x"), "x.txt")
     status(400, client.add_attachment, "PY-1", io.BytesIO(b"x"), "a|b.txt")
+
+
+@step
+def too_many_requests_are_told_in_jiras_words():
+    exhaust("4714")
+    answers = (raw("/rest/api/3/attachment/59255", As_User="4714") for _ in range(5000))
+    headers, body = next((headers, body) for status, headers, body in answers if status == 429)
+    assert int(headers["Retry-After"]) >= 1 and json.loads(body)["errorMessages"], body
+    # The client waits as it is told, and goes on.
+    client = JIRA(server=URL, basic_auth=("me@example.org", TOKEN), max_retries=3)
+    client._session.headers["As-User"] = "4714"
+    assert client.myself()["accountId"]
 
 
 @step
