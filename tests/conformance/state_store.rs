@@ -179,6 +179,8 @@ behaviours! {
         the_census_counts_rows_by_state_and_code,
         an_impossible_row_names_table_column_and_row,
         missing_pages_are_noticed,
+        a_crowd_of_readers_is_shown_each_its_own,
+        a_read_shows_what_was_written_before_it_whoever_else_reads,
     }
     schema {
         an_empty_database_says_what_to_run,

@@ -1,6 +1,8 @@
 //! Reading files, and counting rows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shared::domain::failure::FailureCode;
@@ -8,6 +10,7 @@ use shared::domain::file::NewFileVersion;
 use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::lane::Lane;
 use shared::domain::representation::Outcome;
+use shared::ports::access_store::AccessStore as _;
 use shared::ports::state_store::{CensusLine, StateStore, StoreError};
 
 use super::fixtures::*;
@@ -35,6 +38,59 @@ pub(super) async fn versions_belong_to_their_file(Store { store, .. }: Store) {
     assert_eq!((old.version.id, old.file.current_version), (first.version_id, second.version_id));
     assert_eq!(store.version(other.file_id, first.version_id).await.unwrap(), None);
     assert_eq!(store.version(first.file_id, FileVersionId::new(4711).unwrap()).await.unwrap(), None);
+}
+
+/// More at once than one query reads: whatever the store does about that must not show.
+pub(super) async fn a_crowd_of_readers_is_shown_each_its_own(Store { store, .. }: Store) {
+    let mut registrations = Vec::new();
+    for number in 0..20 {
+        let key = format!("{number}.jpg");
+        registrations.push((registered(&store, &version_of(&key, "etag:1")).await, number));
+        registrations.push((registered(&store, &version_of(&key, "etag:2")).await, number));
+    }
+    let missing = FileId::new(4711).unwrap();
+    let reads = (0..5).flat_map(|_| &registrations).map(|(registration, number)| {
+        let (store, file, version, name) =
+            (store.clone(), registration.file_id, registration.version_id, format!("{number}.jpg"));
+        tokio::spawn(async move {
+            let named = store.version(file, version).await.unwrap().unwrap();
+            assert_eq!((named.file.id, named.version.id, &named.file.name), (file, version, &name));
+            let current = store.file(file).await.unwrap().unwrap();
+            assert_eq!((current.file.id, &current.file.name), (file, &name));
+            assert_eq!(current.version.id, current.file.current_version);
+            assert!(named.representations.len() == 2 && current.representations.len() == 2);
+            assert_eq!(store.version(missing, version).await.unwrap(), None);
+            assert_eq!(store.file(missing).await.unwrap(), None);
+        })
+    });
+    for read in reads.collect::<Vec<_>>() {
+        read.await.unwrap();
+    }
+}
+
+pub(super) async fn a_read_shows_what_was_written_before_it_whoever_else_reads(Store { store, .. }: Store) {
+    let file = registered(&store, &photo("a.jpg")).await.file_id;
+    let done = Arc::new(AtomicBool::new(false));
+    let crowd: Vec<_> = (0..8)
+        .map(|_| {
+            let (store, done) = (store.clone(), Arc::clone(&done));
+            tokio::spawn(async move {
+                while !done.load(Ordering::Relaxed) {
+                    store.file(file).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for number in 0..50 {
+        let rules = access(&format!(r#"[["user:{number}"]]"#));
+        store.set_access(file, Some(&rules)).await.unwrap();
+        let shown = store.file(file).await.unwrap().unwrap().file.access;
+        assert_eq!(shown, Some(rules));
+    }
+    done.store(true, Ordering::Relaxed);
+    for reader in crowd {
+        reader.await.unwrap();
+    }
 }
 
 pub(super) async fn recent_files_come_newest_first_and_in_pages(Store { store, .. }: Store) {

@@ -11,6 +11,7 @@
 //! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`: those of the [`FileStore`].
+//! - `together`: reads of files at the same moment, by one query.
 //! - `ledger`: what those statements leave behind, and what failed.
 
 mod access;
@@ -36,8 +37,10 @@ mod scan;
 mod settle;
 mod sql;
 mod sweep;
+mod together;
 mod trash;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -58,6 +61,7 @@ use shared::ports::state_store::{
 };
 
 use reach::Reach;
+use together::{Together, Which};
 
 pub use config::Config;
 pub use error::{ReadOnly, SchemaMismatch};
@@ -71,6 +75,7 @@ pub struct Database {
     connection: DatabaseConnection,
     call_timeout: Duration,
     reach: Reach,
+    together: Arc<Together>,
 }
 
 impl Database {
@@ -79,7 +84,7 @@ impl Database {
         let connection = connect::open(config).await;
         error::count(&connection);
         let call_timeout = config.acquire_timeout() + connect::STATEMENT_TIMEOUT;
-        Ok(Self { connection: connection?, call_timeout, reach: connect::reach(config) })
+        Ok(Self { connection: connection?, call_timeout, reach: connect::reach(config), together: Arc::default() })
     }
 
     /// Closes every connection and waits until they are.
@@ -188,11 +193,11 @@ impl StateStore for Database {
     }
 
     async fn file(&self, id: FileId) -> Result<Option<FileState>, StoreError> {
-        self.bounded(|| self.read_file(id)).await
+        self.read_together(Which::Current(id)).await
     }
 
     async fn version(&self, file: FileId, version: FileVersionId) -> Result<Option<FileState>, StoreError> {
-        self.bounded(|| self.read_version(file, version)).await
+        self.read_together(Which::Version(file, version)).await
     }
 
     async fn file_by_identity(&self, tenant: &Tenant, identity: &str) -> Result<Option<FileState>, StoreError> {

@@ -35,18 +35,6 @@ ORDER BY representation.file_version_id, representation.preset, page.number";
 const VERSIONS_MAX: i64 = 50;
 
 impl Database {
-    pub(super) async fn read_file(&self, id: FileId) -> Result<Option<FileState>, StoreError> {
-        Ok(states(&self.connection, file(id)).await?.pop())
-    }
-
-    pub(super) async fn read_version(
-        &self,
-        file: FileId,
-        version: FileVersionId,
-    ) -> Result<Option<FileState>, StoreError> {
-        Ok(states(&self.connection, file_version(file, version)).await?.pop())
-    }
-
     pub(super) async fn read_by_identity(
         &self,
         tenant: &Tenant,
@@ -88,16 +76,27 @@ pub(super) async fn states(on: &impl ConnectionTrait, files: Sql) -> Result<Vec<
 }
 
 pub(super) fn representations(versions: impl IntoIterator<Item = i64>) -> Sql {
-    Sql::new(REPRESENTATIONS).list("versions", versions)
+    Sql::new(REPRESENTATIONS).list("versions", rounded_up(versions.into_iter()))
 }
 
-pub(super) fn file(id: FileId) -> Sql {
-    Sql::new(FILES).part("which", "file_version.id = file.current_version_id WHERE file.id = $1").value(id.get())
+pub(super) fn files(ids: &[FileId]) -> Sql {
+    let which = "file_version.id = file.current_version_id WHERE file.id IN {files}";
+    Sql::new(FILES).part("which", which).list("files", rounded_up(ids.iter().map(|id| id.get())))
 }
 
-pub(super) fn file_version(file: FileId, version: FileVersionId) -> Sql {
-    let which = "file_version.file_id = file.id WHERE file.id = $1 AND file_version.id = $2";
-    Sql::new(FILES).part("which", which).value(file.get()).value(version.get())
+pub(super) fn file_versions(ids: &[FileVersionId]) -> Sql {
+    let which = "file_version.file_id = file.id WHERE file_version.id IN {versions}";
+    Sql::new(FILES).part("which", which).list("versions", rounded_up(ids.iter().map(|id| id.get())))
+}
+
+/// The last one again until their number is a power of two: a connection keeps its statements prepared by their text,
+/// and so there are few.
+fn rounded_up(ids: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut ids: Vec<i64> = ids.collect();
+    if let Some(&last) = ids.last() {
+        ids.resize(ids.len().next_power_of_two(), last);
+    }
+    ids
 }
 
 pub(super) fn file_by_identity(tenant: &Tenant, identity: &str) -> Sql {

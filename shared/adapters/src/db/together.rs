@@ -1,0 +1,232 @@
+//! Reads of files that are asked for at the same moment, answered by one query.
+//!
+//! A page of thumbnails asks for fifty files at once, and everybody looks at the same new one. A read waits for nobody
+//! while few are running; those that come meanwhile share the next query. It begins after the last of them came, so
+//! each of them sees at least what was written before it asked, as if it had its own.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt as _;
+use sea_orm::ConnectionTrait;
+use shared::domain::file::FileState;
+use shared::domain::ids::{FileId, FileVersionId};
+use shared::ports::state_store::StoreError;
+use tokio::sync::oneshot;
+
+use super::{Database, read};
+
+/// Most files that one query reads.
+const BATCH_MAX: usize = 64;
+/// Most such queries at a time. More would be smaller: it is their number that costs.
+const RUNNING_MAX: usize = 2;
+
+/// A file as it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Which {
+    /// With its current version.
+    Current(FileId),
+    /// With this version of it.
+    Version(FileId, FileVersionId),
+}
+
+type Answer = Result<Option<FileState>, Arc<StoreError>>;
+
+#[derive(Debug)]
+struct Read {
+    which: Which,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Who waits, and how many queries run.
+#[derive(Debug, Default)]
+pub(super) struct Together(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    reads: Vec<Read>,
+    running: usize,
+}
+
+impl Together {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether whoever joins has to start a query: else one of those that run will take it along.
+    fn join(&self, read: Read) -> bool {
+        let mut waiting = self.waiting();
+        waiting.reads.push(read);
+        let starts = waiting.running < RUNNING_MAX;
+        waiting.running += usize::from(starts);
+        starts
+    }
+
+    /// The next batch; without one, the query that asks has ended.
+    fn next(&self) -> Option<Vec<Read>> {
+        let mut waiting = self.waiting();
+        let count = waiting.reads.len().min(BATCH_MAX);
+        if count == 0 {
+            waiting.running -= 1;
+            return None;
+        }
+        Some(waiting.reads.drain(..count).collect())
+    }
+}
+
+impl Database {
+    /// The file, read by a query that begins after this call did.
+    pub(super) async fn read_together(&self, which: Which) -> Result<Option<FileState>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        if self.together.join(Read { which, answer }) {
+            tokio::spawn(self.clone().answer_those_who_wait());
+        }
+        match answered.await {
+            Ok(answer) => answer.map_err(told_to_all),
+            Err(gone) => Err(StoreError::Away(Box::new(gone))),
+        }
+    }
+
+    /// A task of its own: whoever started it may stop waiting, the others do not.
+    async fn answer_those_who_wait(self) {
+        while let Some(reads) = self.together.next() {
+            // A panic takes the answers of one batch along, not the place of a running query.
+            let answered = AssertUnwindSafe(self.answer(reads)).catch_unwind().await;
+            if answered.is_err() {
+                tracing::error!("a query of files panicked; this is a bug");
+            }
+        }
+    }
+
+    async fn answer(&self, reads: Vec<Read>) {
+        let mut wanted: Vec<Which> = reads.iter().map(|read| read.which).collect();
+        wanted.sort_unstable_by_key(|which| which.key());
+        wanted.dedup();
+        let read = self.bounded(|| states(&self.connection, &wanted)).await.map_err(Arc::new);
+        for Read { which, answer } in reads {
+            let told = match &read {
+                Ok(states) => Ok(states.get(&which).cloned()),
+                // One row that is wrong is nobody else's fault.
+                Err(error) if wanted.len() > 1 && matches!(**error, StoreError::Inconsistent { .. }) => {
+                    self.read_alone(which).await.map_err(Arc::new)
+                }
+                Err(error) => Err(Arc::clone(error)),
+            };
+            // Whoever has stopped waiting needs no answer.
+            let _ = answer.send(told);
+        }
+    }
+
+    async fn read_alone(&self, which: Which) -> Result<Option<FileState>, StoreError> {
+        let alone = [which];
+        Ok(self.bounded(|| states(&self.connection, &alone)).await?.remove(&which))
+    }
+}
+
+impl Which {
+    fn key(self) -> (i64, i64) {
+        match self {
+            Self::Current(file) => (file.get(), 0),
+            Self::Version(file, version) => (file.get(), version.get()),
+        }
+    }
+}
+
+/// All of them that exist.
+async fn states(on: &impl ConnectionTrait, wanted: &[Which]) -> Result<HashMap<Which, FileState>, StoreError> {
+    let mut current = Vec::new();
+    let mut versions = Vec::new();
+    for which in wanted {
+        match which {
+            Which::Current(file) => current.push(*file),
+            Which::Version(_, version) => versions.push(*version),
+        }
+    }
+    let mut found = HashMap::with_capacity(wanted.len());
+    if !current.is_empty() {
+        for state in read::states(on, read::files(&current)).await? {
+            found.insert(Which::Current(state.file.id), state);
+        }
+    }
+    if !versions.is_empty() {
+        for state in read::states(on, read::file_versions(&versions)).await? {
+            found.insert(Which::Version(state.file.id, state.version.id), state);
+        }
+    }
+    Ok(found)
+}
+
+/// One error for everybody who waited.
+fn told_to_all(error: Arc<StoreError>) -> StoreError {
+    match &*error {
+        StoreError::Away(_) => StoreError::Away(Box::new(Cause(error))),
+        StoreError::Schema(_) => StoreError::Schema(Box::new(Cause(error))),
+        StoreError::Refused(_) => StoreError::Refused(Box::new(Cause(error))),
+        StoreError::NoSpace(_) => StoreError::NoSpace(Box::new(Cause(error))),
+        StoreError::NotFound => StoreError::NotFound,
+        StoreError::Conflict(conflict) => StoreError::Conflict(*conflict),
+        StoreError::Inconsistent { table, column, id, problem } => {
+            StoreError::Inconsistent { table, column, id: id.clone(), problem: problem.clone() }
+        }
+    }
+}
+
+/// What is behind an error that several have.
+struct Cause(Arc<StoreError>);
+
+impl Cause {
+    fn source(&self) -> &dyn std::error::Error {
+        std::error::Error::source(&*self.0).unwrap_or(&*self.0)
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.source(), f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&*self.0).and_then(std::error::Error::source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(n: i64) -> (Read, oneshot::Receiver<Answer>) {
+        let (answer, answered) = oneshot::channel();
+        (Read { which: Which::Current(FileId::new(n).unwrap()), answer }, answered)
+    }
+
+    #[test]
+    fn those_who_come_while_queries_run_share_the_next_one() {
+        let together = Together::default();
+        let mut started = 0;
+        for n in 1..=100 {
+            started += usize::from(together.join(read(n).0));
+        }
+        assert_eq!(started, RUNNING_MAX);
+        let batches = [together.next(), together.next(), together.next(), together.next()];
+        assert_eq!(batches.map(|batch| batch.map_or(0, |reads| reads.len())), [BATCH_MAX, 100 - BATCH_MAX, 0, 0]);
+        assert!(together.join(read(1).0), "nothing runs, so whoever comes starts one");
+    }
+
+    #[test]
+    fn an_error_that_several_have_says_what_each_would_have_been_told() {
+        let away = || StoreError::Away("connection refused".into());
+        let told = told_to_all(Arc::new(away()));
+        assert_eq!(told.to_string(), away().to_string());
+        assert!(matches!(told, StoreError::Away(_)));
+    }
+}
