@@ -1,7 +1,7 @@
 # Every verb that a developer or CI uses; `make` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo build lint fmt test test-cluster test-fast deaths fuzz servers servers-down bench bench-fidelity ci clean
+.PHONY: help demo build lint fmt test test-cluster test-fast deaths fuzz servers servers-down bench bench-api bench-fidelity ci clean
 
 CARGO_FLAGS := --workspace --locked
 PROFILE := $(if $(CI),ci,default)
@@ -76,6 +76,11 @@ $(BENCH_CACHE)/installed: bench/requirements.txt bench/package.json
 
 bench: $(if $(THUMBLINE),,build) $(BENCH_CACHE)/installed ## speed and memory beside sharp and libvips (CORPUS="DIR…", THUMBLINE=EXECUTABLE, ARGS=--help)
 	@$(call BENCH,speed)
+
+bench-api: ## state reads and small contents beside handlers that do the least that one could (needs wrk; ARGS=--help)
+	cargo build --release --locked --features bench
+	@THUMBLINE_TEST_AMQP_URL=unused THUMBLINE_TEST_S3_URL=unused scripts/test-servers run -- env PYTHONDONTWRITEBYTECODE=1 \
+		python3 bench/api.py --thumbline $(or $(CARGO_TARGET_DIR),target)/release/thumbline $(ARGS)
 
 bench-fidelity: $(if $(THUMBLINE),,build) $(BENCH_CACHE)/installed ## how close our outputs and sharp's are to a reference
 	@$(call BENCH,fidelity)

@@ -28,6 +28,8 @@ use shared::ports::work_queue::WorkQueue;
 
 mod asking;
 pub mod auth;
+#[cfg(feature = "bench")]
+mod bench;
 pub mod config;
 mod content;
 mod cors;
