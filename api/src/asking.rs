@@ -46,6 +46,12 @@ impl App {
         if state.file.trashed_at.is_some() { Err(ApiError::Trashed) } else { Ok(state) }
     }
 
+    /// The same, where the route decides: one read fewer than if the guard had to look first.
+    pub(crate) async fn open(&self, id: FileId, caller: &Caller, action: Action) -> Result<FileState, ApiError> {
+        let state = caller.opens(self.deps.store.file(id).await?, action)?;
+        if state.file.trashed_at.is_some() { Err(ApiError::Trashed) } else { Ok(state) }
+    }
+
     /// A file with one of its versions, unless either is in the trash. The guard of the route has decided on it.
     pub(crate) async fn version(&self, file: FileId, version: FileVersionId) -> Result<FileState, ApiError> {
         not_trashed(self.deps.store.version(file, version).await?.ok_or(ApiError::NotFound)?)

@@ -7,7 +7,6 @@ use shared::domain::ids::{FileId, FileVersionId, Sha256Digest};
 use shared::domain::preset::Preset;
 use shared::domain::representation::Content;
 
-use crate::content::disposition::Kind;
 use crate::content::signature::Grant;
 
 /// Makes every URL that leaves this process. Clients of the Box API need absolute ones: contract section 0.3.
@@ -50,8 +49,8 @@ impl Links {
 
     /// What a grant is used with.
     pub(crate) fn media(&self, grant: &Grant, signature: &str) -> String {
-        let Grant { file, version, what, disposition, expires_at } = grant;
-        let rest = rest(disposition.as_ref(), *expires_at, signature);
+        let Grant { file, version, what, .. } = grant;
+        let rest = rest(grant, signature);
         format!("{}/media/{file}/{version}/{}?{}", self.base, what.segment(), &rest[1..])
     }
 
@@ -121,23 +120,23 @@ impl Links {
     /// What a grant is used with by Jira's clients: apps read a UUID from this path, the same for every link to the
     /// version.
     pub(crate) fn binary(&self, grant: &Grant, signature: &str) -> String {
-        let Grant { file, version, what, disposition, expires_at } = grant;
+        let Grant { file, version, what, .. } = grant;
         let digest = Sha256Digest::of(format!("{file}/{version}").as_bytes()).to_string();
         let uuid =
             format!("{}-{}-{}-{}-{}", &digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32]);
         let what = what.segment();
         let mut url = format!("{}/file/{uuid}/binary?file={file}&version={version}&what={what}", self.base);
-        url.push_str(&rest(disposition.as_ref(), *expires_at, signature));
+        url.push_str(&rest(grant, signature));
         url
     }
 }
 
 /// What the query of every signed URL ends with.
-fn rest(disposition: Option<&(Kind, String)>, expires_at: u64, signature: &str) -> String {
-    let named = disposition.map_or_else(String::new, |(kind, name)| {
+fn rest(Grant { disposition, expires_at, access, .. }: &Grant, signature: &str) -> String {
+    let named = disposition.as_ref().map_or_else(String::new, |(kind, name)| {
         format!("&disposition={}&name={}", kind.name(), utf8_percent_encode(name, NON_ALPHANUMERIC))
     });
-    format!("&expires={expires_at}{named}&signature={signature}")
+    format!("&expires={expires_at}{named}&access={access}&signature={signature}")
 }
 
 impl JiraLinks<'_> {

@@ -8,7 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use http::{HeaderMap, Method};
 
-use crate::auth::access::{Access, CALLER, DOWNLOAD, FILE, OWN_DECISION, Operator, Public, ROUTE};
+use crate::auth::access::{Access, CALLER, DOWNLOAD, FILE, OWN_DECISION, Operator, Public, ROUTE, SOURCE};
 use crate::auth::guard;
 use crate::content::small::SmallBlobs;
 use crate::error::ApiError;
@@ -88,16 +88,16 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         // Box.
         upload("/2.0/files/content", CALLER, new_file()),
         upload("/api/2.0/files/content", CALLER, new_file()),
-        upload("/2.0/files/{file}/content", FILE, new_version().get(routes::download::get)),
-        upload("/api/2.0/files/{file}/content", FILE, new_version().get(routes::download::get)),
+        upload("/2.0/files/{file}/content", SOURCE, new_version().get(routes::download::get)),
+        upload("/api/2.0/files/{file}/content", SOURCE, new_version().get(routes::download::get)),
         read(
             "/2.0/files/{file}",
-            FILE,
+            OWN_DECISION,
             get(routes::file::get).put(routes::file::put).delete(routes::file::delete).post(routes::trash::restore),
         ),
-        read("/2.0/files/{file}/trash", FILE, get(routes::trash::get).delete(routes::trash::delete)),
-        bytes("/2.0/files/{file}/thumbnail.png", FILE, get(routes::thumbnail::png)),
-        bytes("/2.0/files/{file}/thumbnail.jpg", FILE, get(routes::thumbnail::jpg)),
+        read("/2.0/files/{file}/trash", OWN_DECISION, get(routes::trash::get).delete(routes::trash::delete)),
+        bytes("/2.0/files/{file}/thumbnail.png", ROUTE, get(routes::thumbnail::png)),
+        bytes("/2.0/files/{file}/thumbnail.jpg", ROUTE, get(routes::thumbnail::jpg)),
         read("/2.0/files/{file}/versions", FILE, get(routes::versions::list)),
         read("/2.0/files/{file}/versions/current", FILE, post(routes::versions::promote)),
         read(
@@ -137,6 +137,11 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/readyz", Public, get(ops::readyz).with_state(Arc::clone(ops))),
     ];
     table.extend(jira());
+    #[cfg(feature = "bench")]
+    table.extend([
+        read("/bench/row/{file}", ROUTE, get(crate::bench::row)),
+        read("/bench/bytes/{count}", CALLER, get(crate::bench::bytes)),
+    ]);
     if ops.exposition.is_some() {
         table.push(read("/metrics", Operator, get(ops::metrics).with_state(Arc::clone(ops))));
     }

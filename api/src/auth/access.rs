@@ -32,6 +32,8 @@ pub(crate) enum Access {
 pub(crate) enum By {
     /// By its method: GET and HEAD read, DELETE deletes, the others write.
     Method,
+    /// By its method, where reading hands out what was uploaded.
+    SourceMethod,
     /// This one.
     Action(Action),
 }
@@ -42,12 +44,18 @@ pub(crate) use self::Access::{Operator, Public};
 pub(crate) const CALLER: Access = Access::Caller(By::Method);
 /// One file, its versions, its comments.
 pub(crate) const FILE: Access = Access::File(By::Method);
+/// What was uploaded, and new versions of it.
+pub(crate) const SOURCE: Access = Access::File(By::SourceMethod);
 /// Hot reads of one file.
 pub(crate) const ROUTE: Access = Access::Route(By::Action(Action::Read));
 /// The bytes that were uploaded.
 pub(crate) const DOWNLOAD: Access = Access::Route(By::Action(Action::Download));
 /// One file by several methods, which the route finds by a name of its own.
 pub(crate) const OWN_DECISION: Access = Access::Route(By::Method);
+
+fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
 
 impl Access {
     /// What somebody wants who uses the route by this method; `None` when nobody is asked for anything.
@@ -57,9 +65,10 @@ impl Access {
             Self::Operator => Some(Action::Operate),
             Self::Caller(by) | Self::File(by) | Self::Route(by) => Some(match by {
                 By::Action(action) => action,
-                By::Method if method == Method::GET || method == Method::HEAD => Action::Read,
-                By::Method if method == Method::DELETE => Action::Delete,
-                By::Method => Action::Write,
+                By::Method if is_read(method) => Action::Read,
+                By::SourceMethod if is_read(method) => Action::Download,
+                _ if method == Method::DELETE => Action::Delete,
+                By::Method | By::SourceMethod => Action::Write,
             }),
         }
     }

@@ -8,12 +8,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use shared::domain::access::Access;
 use shared::domain::ids::{FileId, FileVersionId};
 
 use super::disposition::Kind;
 
 /// Told apart from every other use of the same secret.
 const PURPOSE: &[u8] = b"thumbline media URLs, version 1";
+/// Before what a mark is made of: no grant begins so, for a grant begins with a number.
+const MARK: &[u8] = b"access";
+/// Bytes of a mark that are kept. Whoever changes an access by chance into one with the same mark waits for the URL's end.
+const MARK_BYTES: usize = 8;
 
 /// What a URL lets its holder read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +33,8 @@ pub(crate) struct Grant {
     pub(crate) disposition: Option<(Kind, String)>,
     /// Unix seconds after which it grants nothing.
     pub(crate) expires_at: u64,
+    /// Who might see the file when the grant was made, by [`Signer::mark`]: once that changes, it grants nothing.
+    pub(crate) access: String,
 }
 
 /// Which bytes of a version.
@@ -88,10 +95,22 @@ impl Signer {
         Self { key: keyed(&derived) }
     }
 
+    /// Stands for an access in a URL: equal for equal ones, and tells nobody who is in it.
+    pub(crate) fn mark(&self, access: Option<&Access>) -> String {
+        let rules = access.map_or_else(String::new, |access| {
+            let groups = access
+                .groups()
+                .iter()
+                .map(|group| group.iter().map(|rule| spelt(&rule.to_string())).collect::<String>());
+            groups.map(|group| spelt(&group)).collect()
+        });
+        let code = self.key.clone().chain_update(MARK).chain_update(rules).finalize().into_bytes();
+        hex(&code[..MARK_BYTES])
+    }
+
     /// The signature of a grant in hex.
     pub(crate) fn sign(&self, grant: &Grant) -> String {
-        let code = self.key.clone().chain_update(canonical(grant)).finalize().into_bytes();
-        code.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.key.clone().chain_update(canonical(grant)).finalize().into_bytes())
     }
 
     /// Whether this is the grant's signature; takes as long for a wrong one as for the right one.
@@ -116,7 +135,7 @@ fn keyed(secret: &[u8]) -> Hmac<Sha256> {
 }
 
 /// Every part with its length, so that no two grants are written alike.
-fn canonical(grant: &Grant) -> Vec<u8> {
+fn canonical(grant: &Grant) -> String {
     let (kind, name) = grant.disposition.as_ref().map_or(("", ""), |(kind, name)| (kind.name(), name.as_str()));
     let parts = [
         grant.file.to_string(),
@@ -125,8 +144,18 @@ fn canonical(grant: &Grant) -> Vec<u8> {
         kind.to_owned(),
         name.to_owned(),
         grant.expires_at.to_string(),
+        grant.access.clone(),
     ];
-    parts.iter().flat_map(|part| format!("{}:{part}", part.len()).into_bytes()).collect()
+    parts.iter().map(|part| spelt(part)).collect()
+}
+
+/// A text with its length before it.
+fn spelt(text: &str) -> String {
+    format!("{}:{text}", text.len())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Seconds since 1970 by this host's clock.
@@ -145,6 +174,7 @@ mod tests {
             what: Media::Source,
             disposition: Some((Kind::Attachment, "a.jpg".to_owned())),
             expires_at: 1_700_000_000,
+            access: String::new(),
         }
     }
 
@@ -168,10 +198,28 @@ mod tests {
             Grant { disposition: Some((Kind::Inline, "a.jpg".to_owned())), ..grant() },
             Grant { disposition: Some((Kind::Attachment, "b.jpg".to_owned())), ..grant() },
             Grant { expires_at: 1_700_000_001, ..grant() },
+            Grant { access: "0".to_owned(), ..grant() },
         ];
         for other in others {
             assert!(!signer.is_signed(&other, &signature), "{other:?}");
         }
+    }
+
+    #[test]
+    fn marks_tell_every_two_accesses_apart() {
+        let signer = Signer::new("a secret");
+        let accesses = [
+            None,
+            Some(r#"[["anonymous"]]"#),
+            Some(r#"[["user:1"]]"#),
+            Some(r#"[["user:1","user:2"]]"#),
+            Some(r#"[["user:1"],["user:2"]]"#),
+            Some(r#"[["user:1user:2"]]"#),
+        ];
+        let marks = accesses.map(|json| signer.mark(json.map(|json| serde_json::from_str(json).unwrap()).as_ref()));
+        assert_eq!(std::collections::BTreeSet::from(marks.clone()).len(), accesses.len());
+        assert_eq!(signer.mark(Some(&Access::anonymous())), marks[1]);
+        assert_ne!(Signer::new("another").mark(None), marks[0], "who has not the key cannot guess who is in it");
     }
 
     #[test]

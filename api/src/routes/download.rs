@@ -50,10 +50,16 @@ impl App {
         self.media_url(state, Media::Source, disposition)
     }
 
+    /// The right to read these bytes for a short time, while the same people may see the file.
+    pub(crate) fn grant(&self, state: &FileState, what: Media, disposition: Option<(Kind, String)>) -> Grant {
+        let expires_at = unix_seconds() + self.deps.config.download_url_seconds;
+        let access = self.deps.signer.mark(state.file.access.as_ref());
+        Grant { file: state.file.id, version: state.version.id, what, disposition, expires_at, access }
+    }
+
     /// Our own signed URL of these bytes.
     pub(crate) fn media_url(&self, state: &FileState, what: Media, disposition: Option<(Kind, String)>) -> String {
-        let expires_at = unix_seconds() + self.deps.config.download_url_seconds;
-        let grant = Grant { file: state.file.id, version: state.version.id, what, disposition, expires_at };
+        let grant = self.grant(state, what, disposition);
         self.deps.links.media(&grant, &self.deps.signer.sign(&grant))
     }
 }

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use shared::domain::file::FileState;
 use shared::domain::ids::FileId;
+use shared::domain::principal::Action;
 use shared::ports::file_store::Change;
 
 use crate::App;
@@ -36,12 +37,13 @@ pub(crate) struct Changes {
 
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
+    caller: Caller,
     BoxFileId(id): BoxFileId,
     Params(query): Params<Query>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let state = app.open(id, &caller, Action::Read).await?;
     let hints = box_file::hints(&headers)?;
-    let state = app.file(id).await?;
     if names_revision(&headers, &IF_NONE_MATCH, state.file.revision) == Some(true) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
@@ -55,9 +57,10 @@ pub(crate) async fn put(
     BoxFileId(id): BoxFileId,
     Params(query): Params<Query>,
     headers: HeaderMap,
-    JsonBody(changes): JsonBody<Changes>,
+    changes: Result<JsonBody<Changes>, ApiError>,
 ) -> Result<Response, ApiError> {
-    let state = app.file(id).await?;
+    let state = app.open(id, &caller, Action::Write).await?;
+    let JsonBody(changes) = changes?;
     let revision = expected_revision(&headers, &state)?;
     let parent = changes.parent.map(|parent| parent.id()).transpose()?.flatten();
     changes.name.as_deref().map_or(Ok(()), name::check)?;
@@ -78,10 +81,11 @@ pub(crate) async fn put(
 /// Into the trash. Afterwards the file answers 404 `trashed`: contract section 4.5.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
+    caller: Caller,
     BoxFileId(id): BoxFileId,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    let state = app.file(id).await?;
+    let state = app.open(id, &caller, Action::Delete).await?;
     let revision = expected_revision(&headers, &state)?;
     app.change(id, Change::Trash, revision).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -27,6 +27,7 @@ pub(crate) struct Query {
     pub(super) expires: Option<String>,
     pub(super) disposition: Option<String>,
     pub(super) name: Option<String>,
+    pub(super) access: Option<String>,
     pub(super) signature: Option<String>,
 }
 
@@ -41,13 +42,17 @@ pub(crate) async fn get(
     send(&app, &grant, (&method, &headers)).await
 }
 
-/// What a grant lets its holder read.
+/// What a grant lets its holder read, unless other people may see the file by now than when it was made: it may have
+/// been made for one who no longer does.
 pub(super) async fn send(
     app: &App,
     grant: &Grant,
     (method, headers): (&Method, &HeaderMap),
 ) -> Result<Response, ApiError> {
     let state = app.version(grant.file, grant.version).await?;
+    if app.deps.signer.mark(state.file.access.as_ref()) != grant.access {
+        return Err(ApiError::LinkExpired);
+    }
     let disposition = grant.disposition.as_ref();
     let disposition = disposition.map(|(kind, name)| value(disposition::value_of_name(*kind, name))).transpose()?;
     match &grant.what {
@@ -69,7 +74,8 @@ pub(super) fn granted(app: &App, path: &MediaPath, query: Query) -> Result<Grant
     };
     let expires_at = query.expires.as_deref().and_then(|text| text.parse().ok()).ok_or_else(refused)?;
     let what = Media::from_segment(&path.what).ok_or_else(refused)?;
-    let grant = Grant { file: path.file, version: path.version, what, disposition, expires_at };
+    let access = query.access.unwrap_or_default();
+    let grant = Grant { file: path.file, version: path.version, what, disposition, expires_at, access };
     let is_signed = app.deps.signer.is_signed(&grant, query.signature.as_deref().unwrap_or(""));
     if is_signed && unix_seconds() < grant.expires_at { Ok(grant) } else { Err(refused()) }
 }

@@ -11,10 +11,12 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::FileState;
+use shared::domain::principal::Action;
 use shared::domain::representation::State;
 
 use crate::App;
 use crate::asking::Found;
+use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::{BoxFileId, Params};
 use crate::routes::{content, placeholder};
@@ -43,32 +45,34 @@ pub(crate) struct Query {
 
 pub(crate) async fn png(
     app: Shared<Arc<App>>,
+    caller: Caller,
     id: BoxFileId,
     query: Params<Query>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    get(app, id, query, &PNG, (&method, &headers)).await
+    get(app, (caller, id), query, &PNG, (&method, &headers)).await
 }
 
 pub(crate) async fn jpg(
     app: Shared<Arc<App>>,
+    caller: Caller,
     id: BoxFileId,
     query: Params<Query>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    get(app, id, query, &JPG, (&method, &headers)).await
+    get(app, (caller, id), query, &JPG, (&method, &headers)).await
 }
 
 async fn get(
     Shared(app): Shared<Arc<App>>,
-    BoxFileId(id): BoxFileId,
+    (caller, BoxFileId(id)): (Caller, BoxFileId),
     Params(query): Params<Query>,
     sizes: &Sizes,
     request: (&Method, &HeaderMap),
 ) -> Result<Response, ApiError> {
-    let file = app.file(id).await?;
+    let file = app.open(id, &caller, Action::Read).await?;
     let name = choose(&query, sizes)?;
     let preset = app.deps.presets.get(name).ok_or(ApiError::NotFound)?;
     if !wire::is_available(preset, &file) {

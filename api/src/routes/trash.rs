@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use shared::domain::file::FileState;
 use shared::domain::ids::FileId;
+use shared::domain::principal::Action;
 use shared::ports::file_store::Change;
 
 use super::file::expected_revision;
@@ -24,17 +25,18 @@ pub(crate) struct Query {
     fields: Option<String>,
 }
 
-async fn trashed(app: &App, id: FileId) -> Result<FileState, ApiError> {
-    let state = app.deps.store.file(id).await?.ok_or(ApiError::NotFound)?;
+async fn trashed(app: &App, id: FileId, caller: &Caller, action: Action) -> Result<FileState, ApiError> {
+    let state = caller.opens(app.deps.store.file(id).await?, action)?;
     if state.file.trashed_at.is_some() { Ok(state) } else { Err(ApiError::NotTrashed) }
 }
 
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
+    caller: Caller,
     BoxFileId(id): BoxFileId,
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
-    let state = trashed(&app, id).await?;
+    let state = trashed(&app, id, &caller, Action::Read).await?;
     let file = box_file::file(&View::new(&app, &state, None), &Fields::parse(query.fields.as_deref()));
     Ok(Json(file).into_response())
 }
@@ -42,10 +44,11 @@ pub(crate) async fn get(
 /// For good.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
+    caller: Caller,
     BoxFileId(id): BoxFileId,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    let state = trashed(&app, id).await?;
+    let state = trashed(&app, id, &caller, Action::Delete).await?;
     app.change(id, Change::Purge, expected_revision(&headers, &state)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -57,7 +60,7 @@ pub(crate) async fn restore(
     BoxFileId(id): BoxFileId,
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
-    let state = trashed(&app, id).await?;
+    let state = trashed(&app, id, &caller, Action::Write).await?;
     match app.change(id, Change::Restore, None).await {
         Err(ApiError::NameInUse(_)) => {
             return Err(app.name_in_use(&caller, state.file.parent.as_deref(), &state.file.name).await);

@@ -11,7 +11,7 @@ use shared::domain::principal::{Action, Identity, Scopes};
 use shared::ports::access_store::AccessStore as _;
 use shared::ports::state_store::StateStore as _;
 
-use super::harness::{Setup, TOKEN, TestApi, Uploaded};
+use super::harness::{PUBLIC_URL, Setup, TOKEN, TestApi, Uploaded};
 use crate::auth::access::{Access, By};
 use crate::auth::jwt::tests as jwt;
 use crate::auth::{Mode, password};
@@ -283,6 +283,50 @@ async fn a_change_of_access_holds_from_the_next_request_on() {
     set(Value::Null).await;
     assert_eq!((seen(None).await, seen(Some(&ada)).await), (only(401, 0), only(404, 0)));
     assert_eq!(seen(Some(TOKEN)).await, only(200, 1));
+}
+
+#[tokio::test]
+async fn links_given_out_before_a_change_of_access_are_dead_after_it() {
+    let api = guarded().await;
+    let ada = issue(&api, "ada", &ALL, None).await;
+    let uploaded = upload_as(&api, &ada, None).await;
+    let ways =
+        [format!("/2.0/files/{}/content", uploaded.file), format!("/rest/api/3/attachment/content/{}", uploaded.file)];
+    let links = async || {
+        let mut links = Vec::new();
+        for way in &ways {
+            let response = ask(&api, "GET", way, Some(&ada)).await;
+            let url = response.headers()["location"].to_str().unwrap().to_owned();
+            links.push(url.strip_prefix(PUBLIC_URL).unwrap().to_owned());
+        }
+        links
+    };
+    let before = links().await;
+    for access in [json!([["user:ada"]]), json!([["user:ada", "user:eve"]]), json!([["user:ada"]])] {
+        let request = api.request("PUT", &format!("/v1/files/{}/access", uploaded.file)).bearer_auth(TOKEN);
+        assert_eq!(request.json(&json!({ "access": access })).send().await.unwrap().status(), 200);
+        let is_the_same = access == json!([["user:ada"]]);
+        for link in &before {
+            let expected = if is_the_same { 200 } else { 404 };
+            assert_eq!(api.get(link).await.status(), expected, "{link} with {access}");
+            let altered = link.replace("&access=", "&access=0");
+            assert_eq!(api.get(&altered).await.status(), 404, "{altered}");
+        }
+        for link in links().await {
+            assert_eq!(api.get(&link).await.status(), 200, "{link} was given out for {access}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_credential_for_previews_downloads_nothing() {
+    let api = guarded().await;
+    let uploaded = upload_as(&api, TOKEN, Some(json!([["anonymous"]]))).await;
+    let previewer = issue(&api, "ada", &["item_preview"], None).await;
+    let status = async |path: &str| ask(&api, "GET", path, Some(&previewer)).await.status().as_u16();
+    assert_eq!(status(&format!("/2.0/files/{}", uploaded.file)).await, 200);
+    assert_eq!(status(&format!("/2.0/files/{}/content", uploaded.file)).await, 403);
+    assert_eq!(status(&format!("/rest/api/3/attachment/content/{}", uploaded.file)).await, 403);
 }
 
 #[tokio::test]

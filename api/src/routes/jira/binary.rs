@@ -21,6 +21,7 @@ pub(crate) struct Query {
     expires: Option<String>,
     disposition: Option<String>,
     name: Option<String>,
+    access: Option<String>,
     signature: Option<String>,
 }
 
@@ -31,9 +32,9 @@ pub(crate) async fn get(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Query { file, version, what, expires, disposition, name, signature } = query;
+    let Query { file, version, what, expires, disposition, name, access, signature } = query;
     let path = named(file.as_deref(), version.as_deref(), what).ok_or(ApiError::LinkExpired)?;
-    let grant = media::granted(&app, &path, media::Query { expires, disposition, name, signature })?;
+    let grant = media::granted(&app, &path, media::Query { expires, disposition, name, access, signature })?;
     media::send(&app, &grant, (&method, &headers)).await
 }
 

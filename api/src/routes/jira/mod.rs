@@ -23,7 +23,7 @@ use crate::App;
 use crate::asking::not_trashed;
 use crate::auth::access::Caller;
 use crate::content::disposition::Kind;
-use crate::content::signature::{Grant, Media, unix_seconds};
+use crate::content::signature::Media;
 use crate::error::ApiError;
 
 /// Longest id or key that an error repeats, in characters.
@@ -57,9 +57,7 @@ impl App {
 
     /// A link to these bytes that needs no credentials: clients drop theirs on the way (contract 0.16).
     fn signed(&self, file: &FileState, what: Media, kind: Kind, name: String) -> String {
-        let expires_at = unix_seconds() + self.deps.config.download_url_seconds;
-        let disposition = Some((kind, name));
-        let grant = Grant { file: file.file.id, version: file.version.id, what, disposition, expires_at };
+        let grant = self.grant(file, what, Some((kind, name)));
         self.deps.links.binary(&grant, &self.deps.signer.sign(&grant))
     }
 }
