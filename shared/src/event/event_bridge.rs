@@ -4,9 +4,11 @@ use serde_json::{Map, Value};
 
 use super::fact::{Fact, is_ours};
 use super::fields::{Fields, cut};
+use super::object::{Names, Object};
 use super::refusal::Refusal;
-use super::s3::{is_directory, version_id};
-use super::wire::{DeletedEvent, Moment, Sequence, Size, TEXT_BYTES_MAX, Text, UploadEvent, Which};
+use super::wire::{Moment, TEXT_BYTES_MAX, Text};
+
+const NAMES: Names = Names { version_id: "version-id", etag: "etag" };
 
 /// By the one field that no other dialect has.
 pub(super) fn is_wrapped(object: &Map<String, Value>) -> bool {
@@ -34,26 +36,12 @@ fn of_object(detail_type: &str, mut detail: Fields, occurred_at: Option<Moment>)
         return Ok(Fact::Nothing(format!("{} changes nothing that is shown", cut(detail_type))));
     }
     let bucket = Fields::of(detail.required("bucket")?).required("name")?;
-    let mut object = Fields::of(detail.required("object")?);
-    let key = object.required::<Text<_>>("key")?;
-    let version_id = version_id(&mut object, "version-id")?;
-    let sequence = object.optional_text::<TEXT_BYTES_MAX>("sequencer")?.map(|text| Sequence::of_sequencer(text.0));
-    if detail_type == "Object Deleted" {
-        let deletion: Option<Text<TEXT_BYTES_MAX>> = detail.optional_text("deletion-type")?;
-        let is_marker = deletion.is_some_and(|deletion| deletion.0 == "Delete Marker Created");
-        let version_id = version_id.filter(|_| !is_marker);
-        let which = Which::object(bucket, key);
-        return Ok(Fact::Deleted(DeletedEvent { which, version_id, sequence, occurred_at }));
+    let mut fields = Fields::of(detail.required("object")?);
+    let key = fields.required("key")?;
+    let object = Object { bucket, key, fields, occurred_at };
+    if detail_type == "Object Created" {
+        return object.created(&NAMES);
     }
-    let size = object.optional::<Size>("size")?;
-    if is_directory(&key.0, size.as_ref()) {
-        return Ok(Fact::Nothing("it only marks a directory".to_owned()));
-    }
-    let mut event = UploadEvent::of_object(bucket, key);
-    event.version_id = version_id;
-    event.sequence = sequence;
-    event.size = size;
-    event.etag = object.optional_text("etag")?;
-    event.occurred_at = occurred_at;
-    Ok(Fact::Uploaded(Box::new(event)))
+    let deletion: Option<Text<TEXT_BYTES_MAX>> = detail.optional_text("deletion-type")?;
+    object.deleted(&NAMES, deletion.is_some_and(|deletion| deletion.0 == "Delete Marker Created"))
 }

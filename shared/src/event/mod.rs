@@ -13,6 +13,7 @@ mod fact;
 mod fields;
 pub mod identity;
 mod meaning;
+mod object;
 mod refusal;
 mod s3;
 mod wire;
@@ -109,7 +110,7 @@ pub fn of_listed_object(
     buckets: &AllowedBuckets,
     presets: &PresetTable,
 ) -> Option<NewFileVersion> {
-    if s3::is_directory(&object.key, Some(&wire::Size(object.size))) {
+    if object::is_directory(&object.key, Some(&wire::Size(object.size))) {
         return None;
     }
     let event = wire::UploadEvent::of_listed(bucket, object, lane)?;

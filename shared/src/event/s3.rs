@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 
 use super::fact::Fact;
 use super::fields::{Fields, cut, invalid};
+use super::object::{Names, Object};
 use super::refusal::Refusal;
-use super::wire::{DeletedEvent, Moment, NAME_BYTES_MAX, Sequence, Size, TEXT_BYTES_MAX, Text, UploadEvent, Which};
+use super::wire::{Moment, TEXT_BYTES_MAX, Text};
 
 /// Most records in one message; stores send one, and bridges a few.
 const RECORDS_MAX: usize = 1000;
-/// What stores write when an object has no version: AWS and Ceph `null` or nothing, RustFS the nil UUID.
-const NO_VERSION: [&str; 3] = ["", "null", "00000000-0000-0000-0000-000000000000"];
+const NAMES: Names = Names { version_id: "versionId", etag: "eTag" };
 
 /// How a store writes keys.
 enum KeyEncoding {
@@ -77,27 +77,14 @@ fn read(record: Map<String, Value>) -> Result<Fact, Refusal> {
     let occurred_at: Option<Moment> = record.optional("eventTime")?;
     let mut s3 = Fields::of(record.required("s3")?);
     let bucket = Fields::of(s3.required("bucket")?).required("name")?;
-    let mut object = Fields::of(s3.required("object")?);
-    let key = key(&mut object, &encoding)?;
-    let sequence = object.optional_text::<TEXT_BYTES_MAX>("sequencer")?.map(|text| Sequence::of_sequencer(text.0));
-    let version_id = version_id(&mut object, "versionId")?;
-    if !matches!(happened, Happened::Created) {
-        let version_id = version_id.filter(|_| matches!(happened, Happened::Deleted));
-        let which = Which::object(bucket, key);
-        return Ok(Fact::Deleted(DeletedEvent { which, version_id, sequence, occurred_at }));
+    let mut fields = Fields::of(s3.required("object")?);
+    let key = key(&mut fields, &encoding)?;
+    let object = Object { bucket, key, fields, occurred_at };
+    match happened {
+        Happened::Created => object.created(&NAMES),
+        Happened::Deleted => object.deleted(&NAMES, false),
+        Happened::Hidden | Happened::Other => object.deleted(&NAMES, true),
     }
-    let size = object.optional::<Size>("size")?;
-    if is_directory(&key.0, size.as_ref()) {
-        return Ok(Fact::Nothing("it only marks a directory".to_owned()));
-    }
-    let mut event = UploadEvent::of_object(bucket, key);
-    event.version_id = version_id;
-    event.sequence = sequence;
-    event.size = size;
-    event.etag = object.optional_text("eTag")?;
-    event.content_type = object.optional_text("contentType")?;
-    event.occurred_at = occurred_at;
-    Ok(Fact::Uploaded(Box::new(event)))
 }
 
 /// By the name of the event, with `s3:` in front as MinIO and RustFS write it or without as AWS and Ceph do.
@@ -146,17 +133,6 @@ fn form_decoded(text: &str) -> Option<String> {
     }
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
-}
-
-/// The object's version; `None` in buckets without versions.
-pub(super) fn version_id(object: &mut Fields, field: &'static str) -> Result<Option<Text<NAME_BYTES_MAX>>, Refusal> {
-    let named = object.optional_text(field)?;
-    Ok(named.filter(|version: &Text<NAME_BYTES_MAX>| !NO_VERSION.contains(&version.0.as_str())))
-}
-
-/// Consoles make empty objects so that a directory can be seen.
-pub(super) fn is_directory(key: &str, size: Option<&Size>) -> bool {
-    key.ends_with('/') && size.is_none_or(|size| size.0 == 0)
 }
 
 #[cfg(test)]
