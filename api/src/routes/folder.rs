@@ -42,10 +42,7 @@ pub(crate) async fn get(
     Params(query): Params<Query>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let hints = box_file::hints(&headers)?;
-    let listing = listing(&caller, &id, &query)?;
-    let total = total(&app, &caller, &listing.parent).await?;
-    let (entries, _) = entries(&app, &caller, &listing, query.fields.as_deref(), hints.as_ref()).await?;
+    let Page { listing, total, entries, .. } = Page::of(&app, &caller, &id, &query, &headers).await?;
     let items = json!({
         "total_count": total,
         "entries": entries,
@@ -63,10 +60,7 @@ pub(crate) async fn items(
     Params(query): Params<Query>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let hints = box_file::hints(&headers)?;
-    let listing = listing(&caller, &id, &query)?;
-    let total = total(&app, &caller, &listing.parent).await?;
-    let (entries, next_marker) = entries(&app, &caller, &listing, query.fields.as_deref(), hints.as_ref()).await?;
+    let Page { listing, total, entries, next_marker } = Page::of(&app, &caller, &id, &query, &headers).await?;
     let mut body = json!({ "entries": entries, "limit": listing.limit });
     if query.usemarker.as_deref() == Some("true") {
         body["next_marker"] = json!(next_marker);
@@ -76,6 +70,24 @@ pub(crate) async fn items(
         body["order"] = order(&listing);
     }
     Ok(Json(body).into_response())
+}
+
+/// One page of what lies in a folder.
+struct Page {
+    listing: Listing,
+    total: Option<u64>,
+    entries: Vec<Value>,
+    next_marker: Option<String>,
+}
+
+impl Page {
+    async fn of(app: &App, caller: &Caller, id: &str, query: &Query, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let hints = box_file::hints(headers)?;
+        let listing = listing(caller, id, query)?;
+        let total = total(app, caller, &listing.parent).await?;
+        let (entries, next_marker) = entries(app, caller, &listing, query.fields.as_deref(), hints.as_ref()).await?;
+        Ok(Self { listing, total, entries, next_marker })
+    }
 }
 
 fn listing(caller: &Caller, id: &str, query: &Query) -> Result<Listing, ApiError> {
