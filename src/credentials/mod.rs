@@ -26,6 +26,16 @@ pub struct WhoArguments {
     tenant: Option<Tenant>,
 }
 
+/// How a list is printed.
+#[derive(Debug, clap::Args)]
+pub struct ListArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
 /// Tokens and logins of the configured database.
 async fn store(common: &CommonArguments) -> Result<Arc<dyn AccessStore>, Failed> {
     Ok(Rows::open(&common.load(None)?.config).await?.access)

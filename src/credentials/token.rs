@@ -12,7 +12,7 @@ use shared::domain::principal::{Identity, SCOPE_OPERATE, Scopes};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{LIST_MAX, WhoArguments, store};
+use super::{LIST_MAX, ListArguments, WhoArguments, store};
 use crate::cli::{CommonArguments, print_line};
 use crate::exit::{Exit, Failed};
 use crate::platform::away;
@@ -61,16 +61,6 @@ pub struct CreateArguments {
     json: bool,
 }
 
-/// Arguments of `thumbline token list`.
-#[derive(Debug, Args)]
-pub struct ListArguments {
-    #[command(flatten)]
-    common: CommonArguments,
-    /// Print one JSON object a line
-    #[arg(long)]
-    json: bool,
-}
-
 /// Arguments of `thumbline token revoke`.
 #[derive(Debug, Args)]
 pub struct RevokeArguments {
@@ -96,7 +86,7 @@ async fn create(arguments: CreateArguments) -> Result<Exit, Failed> {
         prefix: token_prefix(&text).unwrap_or_default().to_owned(),
         digest: Sha256Digest::of(text.as_bytes()),
         label: arguments.label.chars().take(LABEL_CHARS_MAX).collect(),
-        email: arguments.email,
+        email: arguments.email.map(|email| email.to_lowercase()),
         identity,
         expires_at: arguments.days.map(days_from_now).transpose()?,
     };

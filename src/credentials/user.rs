@@ -1,6 +1,6 @@
 //! `thumbline user`: people who sign in with an e-mail address and a password.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
 use anyhow::{Context as _, anyhow};
 use api::auth::password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, hash};
@@ -9,7 +9,7 @@ use serde_json::json;
 use shared::domain::access::Access;
 use shared::domain::credential::Login;
 
-use super::{LIST_MAX, WhoArguments, store};
+use super::{LIST_MAX, ListArguments, WhoArguments, store};
 use crate::cli::{CommonArguments, print_line};
 use crate::exit::{Exit, Failed};
 use crate::platform::away;
@@ -37,16 +37,6 @@ pub struct PutArguments {
     /// The user's id, as access rules name them
     #[arg(long, value_name = "ID")]
     user: String,
-}
-
-/// Arguments of `thumbline user list`.
-#[derive(Debug, Args)]
-pub struct ListArguments {
-    #[command(flatten)]
-    common: CommonArguments,
-    /// Print one JSON object a line
-    #[arg(long)]
-    json: bool,
 }
 
 /// Arguments of `thumbline user remove`.
@@ -89,7 +79,11 @@ async fn put(arguments: PutArguments) -> Result<Exit, Failed> {
 fn read_password() -> Result<String, Failed> {
     let mut text = String::new();
     let limit = PASSWORD_BYTES_MAX as u64 + 2;
-    std::io::stdin().take(limit).read_to_string(&mut text).context("the password is read from standard input")?;
+    let stdin = std::io::stdin().lock();
+    if stdin.is_terminal() {
+        eprint!("Password (it shows as you type; `< FILE` hides it): ");
+    }
+    stdin.take(limit).read_line(&mut text).context("the password is read from standard input")?;
     let password = text.lines().next().unwrap_or_default();
     if password.chars().count() < PASSWORD_CHARS_MIN || password.len() > PASSWORD_BYTES_MAX {
         let problem = anyhow!("a password has {PASSWORD_CHARS_MIN} characters to {PASSWORD_BYTES_MAX} bytes");

@@ -42,6 +42,62 @@ fn combinations_that_cannot_work_are_refused_with_both_keys() {
     assert!(said.contains("auth.mode") && said.contains("api.listen"), "{said}");
 }
 
+/// As the operator of a first installation would: a token for a program, a login for a person, and both taken back.
+#[tokio::test]
+async fn tokens_and_logins_are_made_by_hand_and_taken_back() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = [("THUMBLINE__AUTH__MODE", "token"), ("THUMBLINE__AUTH__TOKEN", "0123456789abcdef0123456789abcdef")];
+    let command = |arguments: &[&str]| {
+        let mut command = thumbline(arguments);
+        command.current_dir(data.path()).envs(settings);
+        command
+    };
+    let said = |arguments: &[&str], code| {
+        let output = command(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(if code == 0 { output.stdout } else { output.stderr }).unwrap().trim().to_owned()
+    };
+    let process = Process::start(command(&["all", "--listen", "127.0.0.1:0"]));
+    let address = process.address("api");
+    let myself = async |user: &str, secret: &str| {
+        let url = format!("http://{address}/rest/api/3/myself");
+        let request = reqwest::Client::new().get(url);
+        let request =
+            if user.is_empty() { request.bearer_auth(secret) } else { request.basic_auth(user, Some(secret)) };
+        request.send().await.unwrap().status().as_u16()
+    };
+
+    let token =
+        said(&["token", "create", "--user", "ada", "--email", "Ada@Example.org", "--scope", "read:jira-work"], 0);
+    assert_eq!((myself("", &token).await, myself("ADA@example.org", &token).await), (200, 200));
+    assert_eq!((myself("eve@example.org", &token).await, myself("", &format!("{token}0")).await), (401, 401));
+    let list = said(&["token", "list", "--json"], 0);
+    let listed: serde_json::Value = serde_json::from_str(&list).unwrap();
+    assert_eq!((&listed["user"], &listed["standing"]), (&"ada".into(), &"live".into()));
+    let secret = token.rsplit('_').next().unwrap();
+    assert!(!list.contains(secret), "a secret is shown once");
+
+    let password = data.path().join("password.txt");
+    std::fs::write(&password, "a long enough password\n").unwrap();
+    let put = command(&["user", "put", "Bob@example.org", "--user", "bob"])
+        .stdin(std::fs::File::open(&password).unwrap())
+        .status()
+        .unwrap();
+    assert!(put.success());
+    assert_eq!(myself("bob@example.org", "a long enough password").await, 200);
+    assert_eq!(myself("bob@example.org", "a long enough passwore").await, 401);
+    assert!(said(&["user", "put", "carol@example.org", "--user", "carol"], 2).contains("a password has"));
+
+    assert!(said(&["token", "revoke", listed["prefix"].as_str().unwrap()], 0).ends_with("is revoked"));
+    said(&["user", "remove", "bob@example.org"], 0);
+    eventually("the token and the login are refused", || async {
+        let refused = (myself("", &token).await, myself("bob@example.org", "a long enough password").await);
+        (refused == (401, 401)).then_some(())
+    })
+    .await;
+    assert!(said(&["token", "revoke", "0000000000000000"], 1).contains("token list"));
+}
+
 #[test]
 fn a_taken_port_is_a_clear_message() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
