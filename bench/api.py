@@ -86,7 +86,7 @@ def server(thumbline: Path, database: str, directory: Path):
     port = free_port()
     settings = {
         "DATABASE__URL": database, "BLOBS__URL": f"file:{directory}/blobs", "API__LISTEN": f"127.0.0.1:{port}",
-        "AUTH__MODE": "open", "API__REQUESTS_PER_MINUTE": "0", "WORKER__RENDERS": "1", "LOG__LEVEL": "warn",
+        "AUTH__MODE": "open", "API__REQUESTS_PER_MINUTE": "0", "WORKER__CONCURRENCY": "1", "LOG__FILTER": "warn",
     }
     environment = os.environ | {f"THUMBLINE__{key}": value for key, value in settings.items()}
     log = (directory / "log").open("w")

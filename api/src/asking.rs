@@ -20,7 +20,7 @@ use crate::wire;
 
 /// A representation that exists or could exist, with the file that it belongs to.
 pub(crate) struct Found<'a> {
-    /// The file with the version that was named.
+    /// The file with the version that was named, and at least the row of this representation, if there is one.
     pub(crate) file: FileState,
     /// What it is made by.
     pub(crate) preset: Cow<'a, Preset>,
@@ -60,7 +60,7 @@ impl App {
     /// The representation of this path, if its file is open to the caller.
     pub(crate) async fn find(&self, path: &RepresentationPath, caller: &Caller) -> Result<Found<'_>, ApiError> {
         let preset = self.deps.presets.resolve(&path.name).ok_or(ApiError::NotFound)?;
-        let file = self.deps.store.version(path.file, path.version).await?;
+        let file = self.deps.store.version_with(path.file, path.version, &preset.name).await?;
         let file = not_trashed(caller.opens(file, Action::Read)?)?;
         // Those made up as they are asked for are started elsewhere, where their number is bounded.
         let is_there = file.representation(&preset.name).is_some();

@@ -93,6 +93,15 @@ pub trait StateStore: Ledger + Send + Sync + 'static {
     /// A file with this version of it, current or not.
     async fn version(&self, file: FileId, version: FileVersionId) -> Result<Option<FileState>, StoreError>;
 
+    /// A file with this version of it, and of its representations this one alone, if it has a row: what somebody needs
+    /// who asks for its bytes.
+    async fn version_with(
+        &self,
+        file: FileId,
+        version: FileVersionId,
+        preset: &PresetName,
+    ) -> Result<Option<FileState>, StoreError>;
+
     /// The file with this identity.
     async fn file_by_identity(&self, tenant: &Tenant, identity: &str) -> Result<Option<FileState>, StoreError>;
 

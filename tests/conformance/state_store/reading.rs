@@ -59,6 +59,13 @@ pub(super) async fn a_crowd_of_readers_is_shown_each_its_own(Store { store, .. }
             assert_eq!((current.file.id, &current.file.name), (file, &name));
             assert_eq!(current.version.id, current.file.current_version);
             assert!(named.representations.len() == 2 && current.representations.len() == 2);
+            for (preset, rows) in [(SMALL, 1), (MEDIUM, 1), (LARGE, 0)] {
+                let only = store.version_with(file, version, &super::fixtures::preset(preset)).await.unwrap().unwrap();
+                assert_eq!((only.version.id, only.representations.len()), (version, rows));
+                assert!(only.representations.iter().all(|row| row.preset.as_str() == preset));
+                assert_eq!(only.representations.first(), named.representation(&super::fixtures::preset(preset)));
+            }
+            assert_eq!(store.version_with(missing, version, &super::fixtures::preset(SMALL)).await.unwrap(), None);
             assert_eq!(store.version(missing, version).await.unwrap(), None);
             assert_eq!(store.file(missing).await.unwrap(), None);
         })

@@ -17,6 +17,9 @@ use super::reach::Reach;
 /// Longest time that one statement may take; ours take milliseconds.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Rows that SQLite may read before somebody takes them: more than any query of ours has.
+const ROWS_AHEAD: usize = 2048;
+
 /// Opens the database; fails when it cannot be reached within the acquire timeout.
 pub(super) async fn open(config: &Config) -> Result<DatabaseConnection, StoreError> {
     match config.location().map_err(|reason| StoreError::Away(reason.into()))? {
@@ -49,6 +52,8 @@ async fn open_sqlite(config: &Config, path: &Path) -> Result<DatabaseConnection,
         .journal_mode(SqliteJournalMode::Wal)
         // After a power failure the last commits may be gone, but the file is whole; events come again.
         .synchronous(SqliteSynchronous::Normal)
+        // The thread that reads a row hands it over; with a small buffer the two take turns after every few rows.
+        .row_buffer_size(ROWS_AHEAD)
         .busy_timeout(config.acquire_timeout());
     let pool = SqlitePoolOptions::new()
         .max_connections(config.connections_max)

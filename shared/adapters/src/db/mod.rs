@@ -200,6 +200,15 @@ impl StateStore for Database {
         self.read_together(Which::Version(file, version)).await
     }
 
+    async fn version_with(
+        &self,
+        file: FileId,
+        version: FileVersionId,
+        preset: &PresetName,
+    ) -> Result<Option<FileState>, StoreError> {
+        self.read_together(Which::Only(file, version, preset.clone())).await
+    }
+
     async fn file_by_identity(&self, tenant: &Tenant, identity: &str) -> Result<Option<FileState>, StoreError> {
         self.bounded(|| self.read_by_identity(tenant, identity)).await
     }

@@ -75,6 +75,7 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("file_named", listing::named(&parent, "a.jpg")),
         ("files_of", listing::files_of(&by_name)),
         ("representations", read::representations(40..50)),
+        ("representations by name", read::only(&[(version, wanted[0].preset.clone())])),
         ("ledger entries", ledger::insert(&[ledger::NewEntry::new(version, EntryKind::Claimed)])),
         ("life", ledger::entries_of(&[40])),
         ("forget_entries", ledger::oldest(Duration::from_secs(1), 1000)),

@@ -3,6 +3,7 @@
 use sea_orm::ConnectionTrait;
 use shared::domain::file::FileState;
 use shared::domain::ids::{FileId, FileVersionId, Tenant};
+use shared::domain::preset::PresetName;
 use shared::ports::state_store::StoreError;
 
 use super::Database;
@@ -28,7 +29,7 @@ SELECT representation.file_version_id, representation.preset, recipe, state, att
 FROM representation
 LEFT JOIN page ON page.file_version_id = representation.file_version_id AND page.preset = representation.preset
     AND page.number <= representation.pages
-WHERE representation.file_version_id IN {versions}
+WHERE {which}
 ORDER BY representation.file_version_id, representation.preset, page.number";
 
 /// Versions of one file that are read together.
@@ -75,8 +76,26 @@ pub(super) async fn states(on: &impl ConnectionTrait, files: Sql) -> Result<Vec<
     file_states(&files, rows)
 }
 
+/// The versions, each with those of its rows that are wanted.
+pub(super) async fn states_with(
+    on: &impl ConnectionTrait,
+    wanted: &[(FileVersionId, PresetName)],
+) -> Result<Vec<FileState>, StoreError> {
+    let versions: Vec<FileVersionId> = wanted.iter().map(|(version, _)| *version).collect();
+    let files: Vec<FileRow> = file_versions(&versions).all(on).await?;
+    let rows: Vec<RepresentationRow> = only(wanted).all(on).await?;
+    file_states(&files, rows)
+}
+
 pub(super) fn representations(versions: impl IntoIterator<Item = i64>) -> Sql {
-    Sql::new(REPRESENTATIONS).list("versions", rounded_up(versions.into_iter()))
+    let which = "representation.file_version_id IN {versions}";
+    Sql::new(REPRESENTATIONS).part("which", which).list("versions", rounded_up(versions.into_iter()))
+}
+
+pub(super) fn only(wanted: &[(FileVersionId, PresetName)]) -> Sql {
+    let which = "(representation.file_version_id, representation.preset) IN (VALUES {pairs})";
+    let pairs = rounded_up(wanted.iter().map(|(version, preset)| vec![version.get().into(), preset.as_str().into()]));
+    Sql::new(REPRESENTATIONS).part("which", which).rows("pairs", pairs)
 }
 
 pub(super) fn files(ids: &[FileId]) -> Sql {
@@ -91,12 +110,12 @@ pub(super) fn file_versions(ids: &[FileVersionId]) -> Sql {
 
 /// The last one again until their number is a power of two: a connection keeps its statements prepared by their text,
 /// and so there are few.
-fn rounded_up(ids: impl Iterator<Item = i64>) -> Vec<i64> {
-    let mut ids: Vec<i64> = ids.collect();
-    if let Some(&last) = ids.last() {
-        ids.resize(ids.len().next_power_of_two(), last);
+fn rounded_up<V: Clone>(values: impl Iterator<Item = V>) -> Vec<V> {
+    let mut values: Vec<V> = values.collect();
+    if let Some(last) = values.last().cloned() {
+        values.resize(values.len().next_power_of_two(), last);
     }
-    ids
+    values
 }
 
 pub(super) fn file_by_identity(tenant: &Tenant, identity: &str) -> Sql {

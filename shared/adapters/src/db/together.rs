@@ -4,7 +4,7 @@
 //! while few are running; those that come meanwhile share the next query. It begins after the last of them came, so
 //! each of them sees at least what was written before it asked, as if it had its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use sea_orm::ConnectionTrait;
 use shared::domain::file::FileState;
 use shared::domain::ids::{FileId, FileVersionId};
+use shared::domain::preset::PresetName;
 use shared::ports::state_store::StoreError;
 use tokio::sync::oneshot;
 
@@ -24,12 +25,14 @@ const BATCH_MAX: usize = 64;
 const RUNNING_MAX: usize = 2;
 
 /// A file as it was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Which {
     /// With its current version.
     Current(FileId),
     /// With this version of it.
     Version(FileId, FileVersionId),
+    /// With this version of it and this row alone.
+    Only(FileId, FileVersionId, PresetName),
 }
 
 type Answer = Result<Option<FileState>, Arc<StoreError>>;
@@ -101,9 +104,7 @@ impl Database {
     }
 
     async fn answer(&self, reads: Vec<Read>) {
-        let mut wanted: Vec<Which> = reads.iter().map(|read| read.which).collect();
-        wanted.sort_unstable_by_key(|which| which.key());
-        wanted.dedup();
+        let wanted: HashSet<Which> = reads.iter().map(|read| read.which.clone()).collect();
         let read = self.bounded(|| states(&self.connection, &wanted)).await.map_err(Arc::new);
         for Read { which, answer } in reads {
             let told = match &read {
@@ -120,28 +121,21 @@ impl Database {
     }
 
     async fn read_alone(&self, which: Which) -> Result<Option<FileState>, StoreError> {
-        let alone = [which];
+        let alone = HashSet::from([which.clone()]);
         Ok(self.bounded(|| states(&self.connection, &alone)).await?.remove(&which))
     }
 }
 
-impl Which {
-    fn key(self) -> (i64, i64) {
-        match self {
-            Self::Current(file) => (file.get(), 0),
-            Self::Version(file, version) => (file.get(), version.get()),
-        }
-    }
-}
-
 /// All of them that exist.
-async fn states(on: &impl ConnectionTrait, wanted: &[Which]) -> Result<HashMap<Which, FileState>, StoreError> {
+async fn states(on: &impl ConnectionTrait, wanted: &HashSet<Which>) -> Result<HashMap<Which, FileState>, StoreError> {
     let mut current = Vec::new();
     let mut versions = Vec::new();
+    let mut only = Vec::new();
     for which in wanted {
         match which {
             Which::Current(file) => current.push(*file),
             Which::Version(_, version) => versions.push(*version),
+            Which::Only(_, version, preset) => only.push((*version, preset.clone())),
         }
     }
     let mut found = HashMap::with_capacity(wanted.len());
@@ -155,7 +149,22 @@ async fn states(on: &impl ConnectionTrait, wanted: &[Which]) -> Result<HashMap<W
             found.insert(Which::Version(state.file.id, state.version.id), state);
         }
     }
+    if !only.is_empty() {
+        let states = read::states_with(on, &only).await?;
+        let by_version: HashMap<_, _> = states.iter().map(|state| ((state.file.id, state.version.id), state)).collect();
+        let asked = wanted.iter().filter_map(|which| match which {
+            Which::Only(file, version, preset) => Some((which, preset, *by_version.get(&(*file, *version))?)),
+            Which::Current(_) | Which::Version(..) => None,
+        });
+        found.extend(asked.map(|(which, preset, state)| (which.clone(), with_only(state, preset))));
+    }
     Ok(found)
+}
+
+/// Several may have asked for rows of one version.
+fn with_only(state: &FileState, preset: &PresetName) -> FileState {
+    let representations = state.representation(preset).cloned().into_iter().collect();
+    FileState { file: state.file.clone(), version: state.version.clone(), representations }
 }
 
 /// One error for everybody who waited.
