@@ -171,9 +171,27 @@ fn check_process(process: &Process) {
     assert!(peak < RESIDENT_BYTES_MAX, "{peak} bytes");
 }
 
+/// Sends the corpus with `put` and good files in between; `good` says how long one takes.
+async fn hurt_nobody(client: &Client, good: impl AsyncFn(String) -> Duration, put: impl AsyncFn(&Entry)) {
+    let entries = entries();
+    let mut delays = Delays::default();
+    for number in 0..5 {
+        delays.alone.push(good(format!("alone-{number}.png")).await);
+    }
+    for (number, some) in entries.chunks(BETWEEN).enumerate() {
+        for entry in some {
+            put(entry).await;
+        }
+        delays.between.push(good(format!("between-{number}.png")).await);
+    }
+    let files = all_settled(client, entries.len()).await;
+    check_ends(&entries, &files);
+    good("afterwards.png".to_owned()).await;
+    delays.check();
+}
+
 #[tokio::test]
 async fn hostile_files_hurt_nobody_in_one_process() {
-    let entries = entries();
     let data = tempfile::tempdir().unwrap();
     let mut command = thumbline(&["all", "--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()]);
     command.env("THUMBLINE__OPS__LISTEN", "").envs(SETTINGS);
@@ -186,27 +204,16 @@ async fn hostile_files_hurt_nobody_in_one_process() {
         assert_eq!(end(&client.settled(&id).await), "success", "{name}");
         begun.elapsed()
     };
-    let mut delays = Delays::default();
-    for number in 0..5 {
-        delays.alone.push(good(format!("alone-{number}.png")).await);
-    }
-    for (number, some) in entries.chunks(BETWEEN).enumerate() {
-        for entry in some {
-            client.uploaded(&entry.name, &entry.content).await;
-        }
-        delays.between.push(good(format!("between-{number}.png")).await);
-    }
-    let files = all_settled(&client, entries.len()).await;
-    check_ends(&entries, &files);
-    good("afterwards.png".to_owned()).await;
-    delays.check();
+    hurt_nobody(&client, good, async |entry: &Entry| {
+        client.uploaded(&entry.name, &entry.content).await;
+    })
+    .await;
     check_process(&process);
 }
 
 #[tokio::test]
 #[ignore = "needs RabbitMQ, PostgreSQL and S3: run `make test`"]
 async fn hostile_files_hurt_nobody_in_production() {
-    let entries = entries();
     let production = Production::start(1, &SETTINGS).await;
     let client = production.client();
     let good = async |name: String| {
@@ -217,21 +224,11 @@ async fn hostile_files_hurt_nobody_in_production() {
         assert_eq!(end(&client.settled(&id).await), "success", "{name}");
         begun.elapsed()
     };
-    let mut delays = Delays::default();
-    for number in 0..5 {
-        delays.alone.push(good(format!("alone-{number}.png")).await);
-    }
-    for (number, some) in entries.chunks(BETWEEN).enumerate() {
-        for entry in some {
-            production.put_source(&entry.name, &entry.content).await;
-            production.publish_upload(&entry.name, "1").await;
-        }
-        delays.between.push(good(format!("between-{number}.png")).await);
-    }
-    let files = all_settled(&client, entries.len()).await;
-    check_ends(&entries, &files);
-    good("afterwards.png".to_owned()).await;
-    delays.check();
+    hurt_nobody(&client, good, async |entry: &Entry| {
+        production.put_source(&entry.name, &entry.content).await;
+        production.publish_upload(&entry.name, "1").await;
+    })
+    .await;
     let worker = &production.workers[0];
     check_process(worker);
     let errors = Production::ops(worker).metric(r#"thumbline_dependency_errors_total{dependency="queue"}"#).await;
