@@ -18,7 +18,7 @@ static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    let request = Request { presets: &PRESETS, limits: &LIMITS };
+    let request = Request::new(&PRESETS, &LIMITS);
     let Ok(report) = render::render(data, &request, &mut Silent) else { return };
     for (preset, rendered) in PRESETS.iter().zip(report.renderings) {
         for page in rendered.result.unwrap_or_default() {

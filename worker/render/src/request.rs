@@ -15,6 +15,16 @@ pub struct Request<'a> {
     pub presets: &'a [Preset],
     /// What a source may cost; the format that is found decides which limits hold.
     pub limits: &'a LimitsTable,
+    /// The dimensions of the picture that the source is a smaller copy of, when it is one. Sizes are worked out from these,
+    /// because the copy's are rounded: what is made of it has the size that the picture itself would have come to.
+    pub original: Option<Dimensions>,
+}
+
+impl<'a> Request<'a> {
+    /// For a source that is a picture of its own.
+    pub fn new(presets: &'a [Preset], limits: &'a LimitsTable) -> Self {
+        Self { presets, limits, original: None }
+    }
 }
 
 /// Everything that came of one source.

@@ -142,7 +142,7 @@ fn carry_out(
 ) -> Result<Reply, Unusable> {
     let source = memory_file::read_all(source).map_err(Unusable::Source)?;
     let mut watch = Watch { number: order.number, socket, clock: StepClock::default(), broken: None };
-    let request = Request { presets: &order.presets, limits: &order.limits };
+    let request = Request { presets: &order.presets, limits: &order.limits, original: order.original };
     let rendered = engine(&source, &request, &mut watch);
     if let Some(broken) = watch.broken {
         return Err(broken.into());

@@ -150,7 +150,7 @@ mod tests {
         let mut presets: Vec<Preset> =
             OutputFormat::ALL.into_iter().map(|format| Preset { format, ..any.clone() }).collect();
         presets.push(Preset { progressive: true, ..any.clone() });
-        let request = Request { presets: &presets, limits: &limits };
+        let request = Request::new(&presets, &limits);
         let report = render::render(SAMPLE, &request, &mut Silent).unwrap();
         let page = |(preset, rendered): (&Preset, render::Rendered)| {
             let page = rendered.result.unwrap().remove(0);

@@ -2,11 +2,14 @@
 
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use render::{Request, Silent};
+use shared::domain::dimensions::Dimensions;
 use shared::domain::format::OutputFormat;
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::Preset;
 
 use crate::common::sources::{file, quarters};
-use crate::common::{eager, picture, preset, render};
+use crate::common::{eager, limits, picture, preset, render};
 
 fn sizes(source: &[u8]) -> Vec<(u32, u32)> {
     let report = render(source, &eager()).unwrap();
@@ -73,6 +76,25 @@ fn shortcuts_cost_nothing_visible() {
             assert!(mean < 2.0, "{format:?} {}: {mean:.2} of 255 away from the reference", rendered.preset);
         }
     }
+}
+
+#[test]
+fn what_is_made_of_a_copy_has_the_size_that_the_original_would_come_to() {
+    let size = |width, height| Dimensions { width, height };
+    let fit = |width, height| Preset { width, height, ..preset("jpg_320x320") };
+    let made = |copy: (u32, u32), original, preset: Preset| {
+        let (presets, limits) = ([preset], LimitsTable::same(limits()));
+        let request = Request { original: Some(original), ..Request::new(&presets, &limits) };
+        let source = file(quarters(copy.0, copy.1), ImageFormat::Jpeg);
+        let report = render::render(&source, &request, &mut Silent).unwrap();
+        assert_eq!(report.picture.dimensions, size(copy.0, copy.1), "what the copy itself shows");
+        report.renderings[0].result.as_ref().unwrap()[0].dimensions
+    };
+    assert_eq!(made((1024, 683), size(1200, 800), fit(200, 133)), size(200, 133));
+    assert_eq!(made((1024, 683), size(1200, 800), fit(200, 200)), size(200, 133));
+    // A copy is not enlarged, whatever it is said to be a copy of.
+    assert_eq!(made((40, 30), size(4000, 3000), fit(320, 320)), size(40, 30));
+    assert_eq!(made((40, 30), size(4000, 3000), preset("jpg_thumb_94x94")), size(30, 30));
 }
 
 /// From JPEG to JPEG in planes, at whole size and shrunk in the codec, against the same by way of RGB.
