@@ -26,7 +26,7 @@ pub enum SourceFormat {
     Pnm,
     /// The Quite OK Image Format.
     Qoi,
-    /// A camera's raw file of any maker (CR2, NEF, ARW, DNG, RAF, RW2): one format, because what is rendered is always
+    /// A camera's raw file of any maker (CR2, CR3, NEF, ARW, DNG, RAF, RW2, ORF, PEF, SRW): one format, because what is rendered is always
     /// the largest JPEG preview in it.
     Raw,
     /// Photoshop's PSD and PSB; the flattened picture.
@@ -129,6 +129,10 @@ impl SourceFormat {
                 "image/dng",
                 "image/x-fuji-raf",
                 "image/x-panasonic-rw2",
+                "image/x-canon-cr3",
+                "image/x-olympus-orf",
+                "image/x-pentax-pef",
+                "image/x-samsung-srw",
             ],
             Self::Psd => &["image/x-photoshop", "image/psd", "application/x-photoshop"],
             Self::Avif => &["image/avif-sequence"],
@@ -151,7 +155,7 @@ impl SourceFormat {
             Self::Tga => &["tga", "icb", "vda", "vst"],
             Self::Pnm => &["pnm", "pbm", "pgm", "ppm", "pam"],
             Self::Qoi => &["qoi"],
-            Self::Raw => &["dng", "cr2", "nef", "nrw", "arw", "sr2", "raf", "rw2"],
+            Self::Raw => &["dng", "cr2", "nef", "nrw", "arw", "sr2", "raf", "rw2", "cr3", "orf", "pef", "srw"],
             Self::Psd => &["psd", "psb"],
             Self::Jxl => &["jxl"],
             Self::Avif => &["avif", "avifs"],
