@@ -46,7 +46,7 @@ mod step;
 
 pub use inspect::inspect;
 pub use pipeline::render;
-pub use request::{Page, Picture, Rendered, Report, Request};
+pub use request::{Kept, Page, Picture, Rendered, Report, Request, SourceMemory};
 pub use samples::sample;
 pub use sniff::sniff;
 pub use step::{Silent, Step, StepObserver};

@@ -86,7 +86,8 @@ impl Work<'_, '_> {
         let least = smaller(least_whole(original, targets.iter().map(|(_, target)| target)), shown);
         self.observer.step(Step::Decode);
         let least_stored = header.orientation.applied(least);
-        let order = Order { source: self.source, page, header: &header, least: least_stored, limits: self.limits };
+        let (source, memory) = (self.source, self.request.memory);
+        let order = Order { source, page, header: &header, least: least_stored, limits: self.limits, memory };
         let in_planes = wanted.iter().all(|index| Planes::suit(&self.request.presets[*index]));
         match decode(self.picture.format, &order, in_planes)? {
             Decoded::Raster(decoded) => {
