@@ -4,15 +4,15 @@ use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 use render::{Request, Silent};
 use shared::domain::dimensions::Dimensions;
-use shared::domain::format::OutputFormat;
+use shared::domain::format::{OutputFormat, SourceFormat};
 use shared::domain::limits::LimitsTable;
 use shared::domain::preset::Preset;
 
 use crate::common::sources::{file, quarters};
-use crate::common::{eager, limits, picture, preset, render};
+use crate::common::{self, eager, limits, picture, preset};
 
 fn sizes(source: &[u8]) -> Vec<(u32, u32)> {
-    let report = render(source, &eager()).unwrap();
+    let report = common::render(source, &eager()).unwrap();
     let size = |rendered: render::Rendered| {
         let page = rendered.result.unwrap().remove(0);
         (page.dimensions.width, page.dimensions.height)
@@ -26,6 +26,17 @@ fn nothing_is_enlarged() {
     assert_eq!(sizes(&small), [(30, 30), (30, 30), (50, 30), (50, 30), (50, 30)]);
     let pixel = file(quarters(1, 1), ImageFormat::Png);
     assert_eq!(sizes(&pixel), [(1, 1); 5]);
+}
+
+#[test]
+fn nothing_is_enlarged_in_any_format() {
+    for format in SourceFormat::ALL {
+        let sizes = sizes(render::sample(format));
+        assert_eq!(sizes, [(24, 24), (24, 24), (32, 24), (32, 24), (32, 24)], "{format:?}");
+    }
+    let taller =
+        br#"<svg xmlns="http://www.w3.org/2000/svg" width="1" height="65500"><rect width="1" height="9"/></svg>"#;
+    assert_eq!(sizes(taller), [(1, 1), (1, 1), (1, 160), (1, 320), (1, 1024)]);
 }
 
 #[test]
@@ -65,7 +76,7 @@ fn shortcuts_cost_nothing_visible() {
         let source = file(upright.clone(), format);
         let all = image::load_from_memory(&source).unwrap();
         let presets: Vec<Preset> = eager().into_iter().map(|p| Preset { format: OutputFormat::Png, ..p }).collect();
-        for rendered in render(&source, &presets).unwrap().renderings {
+        for rendered in common::render(&source, &presets).unwrap().renderings {
             let page = rendered.result.unwrap().remove(0);
             let (width, height) = (page.dimensions.width, page.dimensions.height);
             let shown = image::load_from_memory(&page.bytes).unwrap().into_rgb8();
@@ -102,7 +113,7 @@ fn what_is_made_of_a_copy_has_the_size_that_the_original_would_come_to() {
 fn planes_look_like_rgb() {
     let enlarged = file(detailed(2301, 1501), ImageFormat::Jpeg);
     let half_chroma =
-        render(&enlarged, &[preset("jpg_1024x1024")]).unwrap().renderings.remove(0).result.unwrap().remove(0);
+        common::render(&enlarged, &[preset("jpg_1024x1024")]).unwrap().renderings.remove(0).result.unwrap().remove(0);
     assert_eq!((half_chroma.dimensions.width, half_chroma.dimensions.height), (1024, 668));
     for source in [enlarged, half_chroma.bytes] {
         for jpeg in eager() {
