@@ -194,11 +194,13 @@ pub enum OutputFormat {
     Png,
     /// WebP, lossy.
     Webp,
+    /// AVIF; only some builds write it.
+    Avif,
 }
 
 impl OutputFormat {
     /// Every output format.
-    pub const ALL: [Self; 3] = [Self::Jpg, Self::Png, Self::Webp];
+    pub const ALL: [Self; 4] = [Self::Jpg, Self::Png, Self::Webp, Self::Avif];
 
     /// The kind on the wire (Box's `representation` field), which is also the extension.
     pub fn name(self) -> &'static str {
@@ -206,6 +208,7 @@ impl OutputFormat {
             Self::Jpg => "jpg",
             Self::Png => "png",
             Self::Webp => "webp",
+            Self::Avif => "avif",
         }
     }
 
@@ -215,6 +218,7 @@ impl OutputFormat {
             Self::Jpg => "image/jpeg",
             Self::Png => "image/png",
             Self::Webp => "image/webp",
+            Self::Avif => "image/avif",
         }
     }
 

@@ -46,6 +46,7 @@ mod shrink;
 mod sniff;
 mod step;
 
+pub use encode::writes;
 pub use inspect::inspect;
 pub use pipeline::render;
 pub use request::{Kept, Page, Picture, Rendered, Report, Request, SourceMemory};
