@@ -173,7 +173,7 @@ async fn both_ways(pool: &Pool, source: &[u8], presets: &[Preset], limits: &Limi
     };
 
     let (cpu, wall) = (own_cpu(), Instant::now());
-    let request = Request { presets, limits };
+    let request = Request::new(presets, limits);
     let report = render::render(source, &request, &mut Silent).map_err(|failure| anyhow!("{failure}"))?;
     let (inproc_cpu_ms, inproc_wall_ms) = (ms(own_cpu().saturating_sub(cpu)), ms(wall.elapsed()));
     drop(report);

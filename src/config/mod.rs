@@ -136,6 +136,12 @@ impl Config {
         if let Err(invalid) = PresetTable::new(self.presets.clone()) {
             problems.extend(invalid.into_iter().map(|p| Problem::new("presets", p.preset, p.problem)));
         }
+        for preset in self.presets.iter().filter(|preset| !render::writes(preset.format)) {
+            let format = preset.format.name();
+            let problem =
+                format!("this build does not write {format}; build with `cargo build --release --features {format}`");
+            problems.push(Problem::new("presets", preset.name.to_string(), problem));
+        }
         self.database.check(problems);
         self.queue.check(problems);
         crate::management::check(&self.queue.management_url, problems);

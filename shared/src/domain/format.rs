@@ -26,7 +26,7 @@ pub enum SourceFormat {
     Pnm,
     /// The Quite OK Image Format.
     Qoi,
-    /// A camera's raw file of any maker (CR2, NEF, ARW, DNG, RAF, RW2): one format, because what is rendered is always
+    /// A camera's raw file of any maker (CR2, CR3, NEF, ARW, DNG, RAF, RW2, ORF, PEF, SRW): one format, because what is rendered is always
     /// the largest JPEG preview in it.
     Raw,
     /// Photoshop's PSD and PSB; the flattened picture.
@@ -129,6 +129,10 @@ impl SourceFormat {
                 "image/dng",
                 "image/x-fuji-raf",
                 "image/x-panasonic-rw2",
+                "image/x-canon-cr3",
+                "image/x-olympus-orf",
+                "image/x-pentax-pef",
+                "image/x-samsung-srw",
             ],
             Self::Psd => &["image/x-photoshop", "image/psd", "application/x-photoshop"],
             Self::Avif => &["image/avif-sequence"],
@@ -151,7 +155,7 @@ impl SourceFormat {
             Self::Tga => &["tga", "icb", "vda", "vst"],
             Self::Pnm => &["pnm", "pbm", "pgm", "ppm", "pam"],
             Self::Qoi => &["qoi"],
-            Self::Raw => &["dng", "cr2", "nef", "nrw", "arw", "sr2", "raf", "rw2"],
+            Self::Raw => &["dng", "cr2", "nef", "nrw", "arw", "sr2", "raf", "rw2", "cr3", "orf", "pef", "srw"],
             Self::Psd => &["psd", "psb"],
             Self::Jxl => &["jxl"],
             Self::Avif => &["avif", "avifs"],
@@ -190,11 +194,13 @@ pub enum OutputFormat {
     Png,
     /// WebP, lossy.
     Webp,
+    /// AVIF; only some builds write it.
+    Avif,
 }
 
 impl OutputFormat {
     /// Every output format.
-    pub const ALL: [Self; 3] = [Self::Jpg, Self::Png, Self::Webp];
+    pub const ALL: [Self; 4] = [Self::Jpg, Self::Png, Self::Webp, Self::Avif];
 
     /// The kind on the wire (Box's `representation` field), which is also the extension.
     pub fn name(self) -> &'static str {
@@ -202,6 +208,7 @@ impl OutputFormat {
             Self::Jpg => "jpg",
             Self::Png => "png",
             Self::Webp => "webp",
+            Self::Avif => "avif",
         }
     }
 
@@ -211,6 +218,7 @@ impl OutputFormat {
             Self::Jpg => "image/jpeg",
             Self::Png => "image/png",
             Self::Webp => "image/webp",
+            Self::Avif => "image/avif",
         }
     }
 

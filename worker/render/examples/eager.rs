@@ -67,7 +67,7 @@ fn main() {
         for round in 0..rounds {
             let mut watch = Stopwatch::default();
             let began = Instant::now();
-            let result = render::render(&source, &Request { presets: &presets, limits: &limits() }, &mut watch);
+            let result = render::render(&source, &Request::new(&presets, &limits()), &mut watch);
             let elapsed = began.elapsed().as_secs_f64() * 1e3;
             if elapsed < best {
                 best = elapsed;

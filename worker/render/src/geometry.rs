@@ -66,6 +66,21 @@ impl Target {
         }
     }
 
+    /// What `preset` makes of a picture of these dimensions, of which only a copy is at hand: what that is too small for is
+    /// made as if the copy were all there ever was.
+    pub(crate) fn of_copy(preset: &Preset, original: Dimensions, copy: Dimensions) -> Self {
+        let across = f64::from(copy.width) / f64::from(original.width);
+        let down = f64::from(copy.height) / f64::from(original.height);
+        let target = Self::of(preset, original);
+        let there = target.area.scaled(across, down);
+        let Dimensions { width, height } = target.dimensions;
+        if f64::from(width) <= there.width.round().max(1.0) && f64::from(height) <= there.height.round().max(1.0) {
+            return target;
+        }
+        let own = Self::of(preset, copy);
+        Self { area: own.area.scaled(1.0 / across, 1.0 / down), ..own }
+    }
+
     /// Pixels of the representation for one of the source, along the longer side: at most 1.
     pub(crate) fn scale(&self) -> f64 {
         if self.area.width >= self.area.height {
@@ -95,6 +110,11 @@ fn cover(source: Dimensions, bounds: Bounds) -> Target {
         height: f64::from(bounds.height).min(height.round()).max(1.0) as u32,
     };
     Target { dimensions, area, whole: area == whole }
+}
+
+/// Of each side, the smaller one.
+pub(crate) fn smaller(a: Dimensions, b: Dimensions) -> Dimensions {
+    Dimensions { width: a.width.min(b.width), height: a.height.min(b.height) }
 }
 
 /// The smallest dimensions of the whole picture from which every target can be made without enlarging.

@@ -12,7 +12,7 @@
 //! | reduce | `resize.rs` | one good downscale to the largest picture that any preset needs |
 //! | colour | `colour.rs` | ICC profile to sRGB, 16 bits to 8, ink to light |
 //! | orient | `orient.rs` | the EXIF orientation, on the small picture |
-//! | resize | `cascade.rs` | every other size from the next larger one |
+//! | resize | `cascade.rs`, `resize_plane.rs`, `lanczos.rs` | every other size from the next larger one |
 //! | flatten | `flatten.rs` | transparency over the matte, where the output has none |
 //! | encode | `encode/` | JPEG, PNG or WebP, with no byte of the source's metadata |
 //! | placeholder | `placeholder.rs` | what clients paint until the picture has loaded |
@@ -30,6 +30,7 @@ mod fence;
 mod flatten;
 mod geometry;
 mod inspect;
+mod lanczos;
 mod orient;
 mod outputs;
 mod pipeline;
@@ -39,14 +40,16 @@ mod planes;
 mod raster;
 mod request;
 mod resize;
+mod resize_plane;
 mod samples;
 mod shrink;
 mod sniff;
 mod step;
 
+pub use encode::writes;
 pub use inspect::inspect;
 pub use pipeline::render;
-pub use request::{Page, Picture, Rendered, Report, Request};
+pub use request::{Kept, Page, Picture, Rendered, Report, Request, SourceMemory};
 pub use samples::sample;
 pub use sniff::sniff;
 pub use step::{Silent, Step, StepObserver};

@@ -58,22 +58,19 @@ impl Orientation {
         }
     }
 
-    /// Where the first shown pixel is stored, and how far it is from there to the next one across and down.
-    fn steps(self, stored: Dimensions) -> (isize, isize, isize) {
-        let (width, height) = (stored.width as isize, stored.height as isize);
-        let (first, across, down) = match self.turn {
-            Turn::None => ((0, 0), (1, 0), (0, 1)),
-            Turn::Quarter => ((0, height - 1), (0, -1), (1, 0)),
-            Turn::Half => ((width - 1, height - 1), (-1, 0), (0, -1)),
-            Turn::ThreeQuarters => ((width - 1, 0), (0, 1), (-1, 0)),
-        };
-        let (first, across, down) = if self.mirrored {
-            ((width - 1 - first.0, first.1), (-across.0, across.1), (-down.0, down.1))
-        } else {
-            (first, across, down)
-        };
-        let place = |(x, y): (isize, isize)| y * width + x;
-        (place(first), place(across), place(down))
+    /// Whether columns become rows.
+    fn is_turned(self) -> bool {
+        matches!(self.turn, Turn::Quarter | Turn::ThreeQuarters)
+    }
+
+    /// Whether, once columns have become rows where they do, each row has to be reversed, and the order of the rows.
+    fn reversals(self) -> (bool, bool) {
+        match self.turn {
+            Turn::None => (self.mirrored, false),
+            Turn::Quarter => (true, self.mirrored),
+            Turn::Half => (!self.mirrored, true),
+            Turn::ThreeQuarters => (false, !self.mirrored),
+        }
     }
 }
 
@@ -84,7 +81,11 @@ pub(crate) fn orient(raster: Raster, orientation: Orientation) -> Raster {
     }
     let channels = raster.layout.channels();
     let dimensions = orientation.applied(raster.dimensions);
-    let samples = match &raster.samples {
+    let samples = match raster.samples {
+        Samples::Eight(samples) if channels == 1 => {
+            let turned = if orientation.is_turned() { transposed_bytes(&samples, raster.dimensions) } else { samples };
+            Samples::Eight(reversed::<u8, 1>(turned, dimensions, orientation))
+        }
         Samples::Eight(samples) => Samples::Eight(moved(samples, channels, raster.dimensions, orientation)),
         Samples::Sixteen(samples) => Samples::Sixteen(moved(samples, channels, raster.dimensions, orientation)),
     };
@@ -92,7 +93,7 @@ pub(crate) fn orient(raster: Raster, orientation: Orientation) -> Raster {
 }
 
 /// The samples in their new order.
-fn moved<T: Copy + Default>(samples: &[T], channels: usize, stored: Dimensions, orientation: Orientation) -> Vec<T> {
+fn moved<T: Copy + Default>(samples: Vec<T>, channels: usize, stored: Dimensions, orientation: Orientation) -> Vec<T> {
     match channels {
         1 => moved_pixels::<T, 1>(samples, stored, orientation),
         2 => moved_pixels::<T, 2>(samples, stored, orientation),
@@ -101,31 +102,94 @@ fn moved<T: Copy + Default>(samples: &[T], channels: usize, stored: Dimensions, 
     }
 }
 
-/// Row by row as shown. Along a shown row, the stored pixels lie a fixed step apart, forward or backward; rows are
-/// taken in tiles, so that quarter turns read every line of the cache once and not once for each of its pixels.
 fn moved_pixels<T: Copy + Default, const CHANNELS: usize>(
-    samples: &[T],
+    samples: Vec<T>,
     stored: Dimensions,
     orientation: Orientation,
 ) -> Vec<T> {
+    let turned = if orientation.is_turned() { transposed::<T, CHANNELS>(&samples, stored) } else { samples };
+    reversed::<T, CHANNELS>(turned, orientation.applied(stored), orientation)
+}
+
+/// Rows, their order, or both from their ends.
+fn reversed<T: Copy, const CHANNELS: usize>(
+    mut samples: Vec<T>,
+    shown: Dimensions,
+    orientation: Orientation,
+) -> Vec<T> {
+    let (each_row, order) = orientation.reversals();
+    let width = shown.width as usize;
+    if each_row {
+        let pixels = samples.as_chunks_mut::<CHANNELS>().0;
+        pixels.chunks_exact_mut(width).for_each(<[_]>::reverse);
+    }
+    if order {
+        let (upper, lower) = samples.split_at_mut(shown.height as usize / 2 * width * CHANNELS);
+        let from_below = lower.rchunks_exact_mut(width * CHANNELS);
+        upper.chunks_exact_mut(width * CHANNELS).zip(from_below).for_each(|(row, other)| row.swap_with_slice(other));
+    }
+    samples
+}
+
+/// Columns as rows, in tiles, so that every line of the cache is read once and not once for each of its pixels.
+fn transposed<T: Copy + Default, const CHANNELS: usize>(samples: &[T], stored: Dimensions) -> Vec<T> {
     const TILE: usize = 32;
     let pixels = samples.as_chunks::<CHANNELS>().0;
-    let shown = orientation.applied(stored);
-    let (columns, rows) = (shown.width as usize, shown.height as usize);
-    let (origin, across, down) = orientation.steps(stored);
+    let (columns, rows) = (stored.width as usize, stored.height as usize);
     let mut result = vec![[T::default(); CHANNELS]; pixels.len()];
-    for top in (0..rows).step_by(TILE) {
-        for left in (0..columns).step_by(TILE) {
-            for y in top..(top + TILE).min(rows) {
-                let mut from = origin + across * left as isize + down * y as isize;
-                for target in &mut result[y * columns + left..y * columns + (left + TILE).min(columns)] {
-                    *target = pixels[from as usize];
-                    from += across;
-                }
+    for left in (0..columns).step_by(TILE) {
+        for top in (0..rows).step_by(TILE) {
+            for x in left..(left + TILE).min(columns) {
+                let target = &mut result[x * rows + top..x * rows + (top + TILE).min(rows)];
+                target.iter_mut().zip(top..).for_each(|(target, y)| *target = pixels[y * columns + x]);
             }
         }
     }
     result.into_flattened()
+}
+
+/// The same for bytes, of which eight fit a word.
+fn transposed_bytes(samples: &[u8], stored: Dimensions) -> Vec<u8> {
+    const SIDE: usize = 8;
+    let (columns, rows) = (stored.width as usize, stored.height as usize);
+    let mut result = vec![0; samples.len()];
+    for left in (0..columns).step_by(SIDE) {
+        for top in (0..rows).step_by(SIDE) {
+            let whole = left + SIDE <= columns && top + SIDE <= rows;
+            if whole {
+                let lines: [u64; SIDE] = std::array::from_fn(|y| word(&samples[(top + y) * columns + left..]));
+                for (x, line) in transposed_block(lines).into_iter().enumerate() {
+                    let at = (left + x) * rows + top;
+                    result[at..at + SIDE].copy_from_slice(&line.to_le_bytes());
+                }
+                continue;
+            }
+            for x in left..(left + SIDE).min(columns) {
+                for y in top..(top + SIDE).min(rows) {
+                    result[x * rows + y] = samples[y * columns + x];
+                }
+            }
+        }
+    }
+    result
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Eight lines of eight bytes; halves, quarters and bytes across the diagonal change places.
+fn transposed_block(mut lines: [u64; 8]) -> [u64; 8] {
+    const STAGES: [(usize, u32, u64); 3] =
+        [(4, 32, 0x0000_0000_ffff_ffff), (2, 16, 0x0000_ffff_0000_ffff), (1, 8, 0x00ff_00ff_00ff_00ff)];
+    for (apart, bits, mask) in STAGES {
+        for index in (0..8).filter(|index| index & apart == 0) {
+            let change = ((lines[index] >> bits) ^ lines[index + apart]) & mask;
+            lines[index + apart] ^= change;
+            lines[index] ^= change << bits;
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -156,6 +220,13 @@ mod tests {
         assert_eq!(exif(8).then_mirrored(), exif(7));
         assert_eq!(exif(6).then_mirrored(), exif(5));
         assert_eq!(exif(6).then_mirrored().then_mirrored(), exif(6));
+    }
+
+    #[test]
+    fn bytes_in_words_move_as_pixels_do() {
+        let stored = Dimensions { width: 21, height: 34 };
+        let samples: Vec<u8> = (0..21 * 34_u32).map(|n| (n * 7 % 251) as u8).collect();
+        assert_eq!(transposed_bytes(&samples, stored), transposed::<u8, 1>(&samples, stored));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::cascade::Cascade;
 use crate::colour::to_srgb;
 use crate::cost::predicted_bytes;
 use crate::decode::{Decoded, DecodedRaster, Order, decode};
-use crate::geometry::{Area, Target, least_whole};
+use crate::geometry::{Area, Target, least_whole, smaller};
 use crate::inspect::{PageHeader, identified, inspect, page_header};
 use crate::orient::{Orientation, orient};
 use crate::outputs::Outputs;
@@ -78,23 +78,25 @@ impl Work<'_, '_> {
         let header = page_header(self.source, self.picture.format, page, self.limits)?;
         self.count_pixels(page, &header)?;
         let shown = header.orientation.applied(header.dimensions);
-        let target = |index: &usize| (*index, Target::of(&self.request.presets[*index], shown));
+        let original = self.request.original.unwrap_or(shown);
+        let target = |index: &usize| (*index, Target::of_copy(&self.request.presets[*index], original, shown));
         let mut targets: Vec<(usize, Target)> = wanted.iter().map(target).collect();
         targets.sort_by(|(_, a), (_, b)| b.scale().total_cmp(&a.scale()));
 
-        let least = least_whole(shown, targets.iter().map(|(_, target)| target));
+        let least = smaller(least_whole(original, targets.iter().map(|(_, target)| target)), shown);
         self.observer.step(Step::Decode);
         let least_stored = header.orientation.applied(least);
-        let order = Order { source: self.source, page, header: &header, least: least_stored, limits: self.limits };
+        let (source, memory) = (self.source, self.request.memory);
+        let order = Order { source, page, header: &header, least: least_stored, limits: self.limits, memory };
         let in_planes = wanted.iter().all(|index| Planes::suit(&self.request.presets[*index]));
         match decode(self.picture.format, &order, in_planes)? {
             Decoded::Raster(decoded) => {
                 let largest = self.raster(decoded, &header, least_stored)?;
-                self.sizes(page, Cascade::new(shown, largest), &targets)
+                self.sizes(page, Cascade::new(original, largest), &targets)
             }
             Decoded::Planes(planes) => {
                 let largest = self.planes(&planes, &header, least_stored)?;
-                self.sizes(page, Cascade::new(shown, largest), &targets)
+                self.sizes(page, Cascade::new(original, largest), &targets)
             }
         }
     }

@@ -1,15 +1,14 @@
 //! Resizes pixels: Lanczos, on premultiplied colours where there is transparency, in the depth that they come in.
 
 use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{PixelType, ResizeAlg, ResizeOptions, Resizer};
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
 
 use crate::geometry::Area;
+use crate::lanczos::lanczos;
 use crate::raster::{Layout, Raster, Samples};
-
-/// The filter of every downscale.
-const FILTER: ResizeAlg = ResizeAlg::Convolution(FilterType::Lanczos3);
+use crate::resize_plane::resized_plane;
 
 /// A part of the picture at these dimensions. Opaque pictures lose their alpha channel on the way.
 pub(crate) fn resized(
@@ -18,9 +17,26 @@ pub(crate) fn resized(
     area: Area,
     dimensions: Dimensions,
 ) -> Result<Raster, Failure> {
+    match (raster.layout, &raster.samples) {
+        (Layout::Gray, Samples::Eight(_)) => resized_plane(resizer, raster, area, dimensions),
+        _ => filtered(resizer, raster, area, dimensions),
+    }
+}
+
+/// The same in the straight way, which is slow across a single channel of bytes.
+pub(crate) fn filtered(
+    resizer: &mut Resizer,
+    raster: &Raster,
+    area: Area,
+    dimensions: Dimensions,
+) -> Result<Raster, Failure> {
     let opaque = raster.is_opaque();
-    let options =
-        ResizeOptions::new().resize_alg(FILTER).use_alpha(!opaque).crop(area.left, area.top, area.width, area.height);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(lanczos())).use_alpha(!opaque).crop(
+        area.left,
+        area.top,
+        area.width,
+        area.height,
+    );
     let pixel_type = pixel_type(raster);
     let length = dimensions.area_pixels() as usize * raster.layout.channels();
     let samples = match &raster.samples {

@@ -248,7 +248,7 @@ mod tests {
             child_seconds_max: 1,
             output_bytes_max: 200,
         };
-        Order { number: 7, presets: presets.into(), limits: LimitsTable::same(limits) }
+        Order { number: 7, presets: presets.into(), limits: LimitsTable::same(limits), original: None }
     }
 
     fn page(offset: u64, length: u64) -> ClaimedPage {

@@ -14,11 +14,12 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 use shared::domain::failure::{Failure, FailureCode};
 
 use super::confine::{self, Unconfined};
+use super::memory_file::{MappedSource, SealedSource};
 use super::protocol::{
     self, Admitted, Claimed, ClaimedPage, ClaimedRendering, FrameError, HEADER_BYTES, Inspected, Order, Readiness,
     Reply, Setup, StepTime, Told,
 };
-use super::{memory_file, probe, warm};
+use super::{probe, warm};
 
 /// Exit code of a child that could not be confined, or that cannot go on with its parent.
 const UNUSABLE: u8 = 70;
@@ -65,7 +66,7 @@ enum Unusable {
     Protocol(#[from] FrameError),
     #[error("the order came without source and output")]
     NoFiles,
-    #[error("the source could not be read: {0}")]
+    #[error("the source could not be mapped: {0}")]
     Source(#[source] io::Error),
     #[error("the output could not be written: {0}")]
     Output(#[source] io::Error),
@@ -89,19 +90,19 @@ fn serve(engine: Engine) -> Result<(), Unusable> {
         return Ok(protocol::write(&mut socket, &probe::attempt(attempt, &setup))?);
     }
     while let Some((order, source, output)) = next_order(&mut socket)? {
-        let reply = carry_out(engine, &order, source, &output, &mut socket)?;
+        let reply = carry_out(engine, &order, &source, &output, &mut socket)?;
         protocol::write(&mut socket, &Told::Replied(reply))?;
     }
     Ok(())
 }
 
 /// The next order with its source and its output; `None` when the parent has hung up.
-fn next_order(socket: &mut UnixStream) -> Result<Option<(Order, OwnedFd, File)>, Unusable> {
+fn next_order(socket: &mut UnixStream) -> Result<Option<(Order, SealedSource, File)>, Unusable> {
     let mut descriptors = Vec::new();
     let Some(header) = read_header(socket, &mut descriptors).map_err(FrameError::Ended)? else { return Ok(None) };
     let order = protocol::read_after(header, socket)?;
     let [source, output] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| Unusable::NoFiles)?;
-    Ok(Some((order, source, output.into())))
+    Ok(Some((order, SealedSource::received(source), output.into())))
 }
 
 /// Reads a header, and the descriptors that come with its first byte.
@@ -136,14 +137,15 @@ fn read_header(socket: &UnixStream, descriptors: &mut Vec<OwnedFd>) -> io::Resul
 fn carry_out(
     engine: Engine,
     order: &Order,
-    source: OwnedFd,
+    source: &SealedSource,
     output: &File,
     socket: &mut UnixStream,
 ) -> Result<Reply, Unusable> {
-    let source = memory_file::read_all(source).map_err(Unusable::Source)?;
+    let source = MappedSource::of(source).map_err(Unusable::Source)?;
     let mut watch = Watch { number: order.number, socket, clock: StepClock::default(), broken: None };
-    let request = Request { presets: &order.presets, limits: &order.limits };
-    let rendered = engine(&source, &request, &mut watch);
+    let (presets, limits, original) = (&order.presets, &order.limits, order.original);
+    let request = Request { presets, limits, original, memory: &source };
+    let rendered = engine(source.bytes(), &request, &mut watch);
     if let Some(broken) = watch.broken {
         return Err(broken.into());
     }

@@ -58,7 +58,7 @@ fn an_order() -> Order {
         child_seconds_max: 10,
         output_bytes_max: 1 << 20,
     });
-    Order { number: 1, presets, limits }
+    Order { number: 1, presets, limits, original: None }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
+use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::ids::Tenant;
 use shared::domain::limits::{Limits, LimitsTable};
@@ -107,7 +108,19 @@ impl Pool {
     /// Renders every preset of one source of this tenant in a child. Whatever the child does, this ends within twice
     /// `child_seconds_max` and a little, not counting the wait for memory; dropped before, the child is killed.
     pub async fn render(&self, tenant: Option<&Tenant>, source: &SealedSource, presets: Vec<Preset>) -> Answer {
-        match self.try_render(tenant, source, presets).await {
+        self.render_copy(tenant, source, None, presets).await
+    }
+
+    /// The same of a source that may be a smaller copy of a picture of these dimensions: what is made of it has the sizes
+    /// that the picture itself would have come to.
+    pub async fn render_copy(
+        &self,
+        tenant: Option<&Tenant>,
+        source: &SealedSource,
+        original: Option<Dimensions>,
+        presets: Vec<Preset>,
+    ) -> Answer {
+        match self.try_render(tenant, source, original, presets).await {
             Ok(answer) => answer,
             Err(failure) => Answer { steps: Vec::new(), predicted_bytes: None, result: Err(failure) },
         }
@@ -117,12 +130,14 @@ impl Pool {
         &self,
         tenant: Option<&Tenant>,
         source: &SealedSource,
+        original: Option<Dimensions>,
         presets: Vec<Preset>,
     ) -> Result<Answer, Failure> {
         let output = memory_file::output().map_err(|error| overloaded(&error))?;
         let Shared { limits, widest, admission, .. } = &*self.0;
         let mut lent = self.lend(tenant).await.map_err(|error| overloaded(&error))?;
-        let order = Order { number: lent.child().next_number(), presets, limits: LimitsTable::clone(limits) };
+        let limits_of_all = LimitsTable::clone(limits);
+        let order = Order { number: lent.child().next_number(), presets, limits: limits_of_all, original };
 
         lent.child().allow(widest, widest, Since::Now).map_err(|error| overloaded(&error))?;
         let time_max = Duration::from_secs(widest.child_seconds_max);

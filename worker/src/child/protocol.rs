@@ -14,7 +14,7 @@ use super::probe::Attempt;
 use super::sandbox::{Layer, LayerState, Sandbox};
 
 /// Bumped with every change of a message. The two sides differ only when the executable was replaced while running.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 /// Longest message in bytes; a reply needs about a hundred for a page.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// One byte of version and four of length, big-endian.
@@ -73,6 +73,8 @@ pub(super) struct Order {
     pub(super) number: u64,
     pub(super) presets: Vec<Preset>,
     pub(super) limits: LimitsTable,
+    /// Of the picture that the source is a smaller copy of.
+    pub(super) original: Option<Dimensions>,
 }
 
 /// What the child says while it works on an order.
@@ -259,7 +261,7 @@ mod tests {
         assert!(matches!(read_back::<Reply>(&whole), Err(FrameError::Unreadable(_))));
         let mut other = whole.clone();
         other[0] = VERSION + 1;
-        assert!(matches!(read_back::<Readiness>(&other), Err(FrameError::Version(4))));
+        assert!(matches!(read_back::<Readiness>(&other), Err(FrameError::Version(5))));
         let huge = [VERSION, 0xff, 0xff, 0xff, 0xff];
         assert!(matches!(read_back::<Readiness>(&huge), Err(FrameError::TooLong(0xffff_ffff))));
     }

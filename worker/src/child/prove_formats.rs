@@ -17,7 +17,8 @@ pub async fn capabilities(pool: &Pool) -> Capabilities {
         let problem = problem(pool, format, any.clone()).await;
         proven.sources.push(Capability { format, problem });
     }
-    for format in OutputFormat::ALL {
+    // What was left out of the build is not announced, and no problem.
+    for format in OutputFormat::ALL.into_iter().filter(|format| render::writes(*format)) {
         let problem = problem(pool, SourceFormat::Jpeg, Preset { format, ..any.clone() }).await;
         proven.outputs.push(Capability { format, problem });
     }

@@ -12,6 +12,7 @@ pub(super) fn verify(format: OutputFormat, bytes: &[u8], promised: Dimensions) -
         OutputFormat::Jpg => jpeg(bytes),
         OutputFormat::Png => png(bytes),
         OutputFormat::Webp => webp(bytes),
+        OutputFormat::Avif => avif(bytes),
     }?;
     if found == (promised.width, promised.height) { Ok(()) } else { Err("has other dimensions than promised") }
 }
@@ -119,6 +120,54 @@ fn webp(bytes: &[u8]) -> Result<Size, Fault> {
     }
 }
 
+/// From box to box to the last byte; the size is the first one that a property says, as there is one picture, and its
+/// opacity has the same size.
+fn avif(bytes: &[u8]) -> Result<Size, Fault> {
+    let mut rest = bytes;
+    let (mut named, mut size, mut pixels) = (false, None, false);
+    while let Some((name, content, after)) = split_box(rest) {
+        match name {
+            b"ftyp" => named = rest.len() == bytes.len() && content.starts_with(b"avif"),
+            b"meta" => {
+                size = content.get(4..).and_then(|parts| inside(parts, &[b"iprp", b"ipco", b"ispe"])).and_then(sides)
+            }
+            b"mdat" => pixels = true,
+            _ => return Err("has a box that was not asked for"),
+        }
+        rest = after;
+    }
+    match size {
+        _ if !named => Err("does not begin as an AVIF"),
+        _ if !rest.is_empty() || !pixels => Err("is cut"),
+        size => size.ok_or("has no size"),
+    }
+}
+
+/// The name and content of the first box, and what follows it; `None` when it is longer than what there is.
+fn split_box(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
+    let length = u32_at(bytes, 0)? as usize;
+    let name = bytes.get(4..8)?.first_chunk()?;
+    Some((name, bytes.get(8..length)?, bytes.get(length..)?))
+}
+
+/// The content of the first box of this name in the first box of that name, and so on.
+fn inside<'a>(bytes: &'a [u8], names: &[&[u8; 4]]) -> Option<&'a [u8]> {
+    let Some((wanted, below)) = names.split_first() else { return Some(bytes) };
+    let mut rest = bytes;
+    loop {
+        let (name, content, after) = split_box(rest)?;
+        if name == *wanted {
+            return inside(content, below);
+        }
+        rest = after;
+    }
+}
+
+/// Behind the version and the flags.
+fn sides(size: &[u8]) -> Option<Size> {
+    u32_at(size, 4).zip(u32_at(size, 8))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -147,10 +196,13 @@ mod tests {
         });
         let table = PresetTable::built_in();
         let any = table.get("jpg_320x320").unwrap();
-        let mut presets: Vec<Preset> =
-            OutputFormat::ALL.into_iter().map(|format| Preset { format, ..any.clone() }).collect();
+        let mut presets: Vec<Preset> = OutputFormat::ALL
+            .into_iter()
+            .filter(|format| render::writes(*format))
+            .map(|format| Preset { format, ..any.clone() })
+            .collect();
         presets.push(Preset { progressive: true, ..any.clone() });
-        let request = Request { presets: &presets, limits: &limits };
+        let request = Request::new(&presets, &limits);
         let report = render::render(SAMPLE, &request, &mut Silent).unwrap();
         let page = |(preset, rendered): (&Preset, render::Rendered)| {
             let page = rendered.result.unwrap().remove(0);
@@ -176,6 +228,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_whole_avif_and_nothing_else() {
+        let avif = render::sample(shared::domain::format::SourceFormat::Avif);
+        let size = |width, height| Dimensions { width, height };
+        assert_eq!(verify(OutputFormat::Avif, avif, size(32, 24)), Ok(()));
+        assert!(verify(OutputFormat::Avif, avif, size(33, 24)).is_err());
+        for length in 0..avif.len() {
+            assert!(verify(OutputFormat::Avif, &avif[..length], size(32, 24)).is_err(), "cut at {length}");
+        }
+        assert!(verify(OutputFormat::Avif, &[avif, b"<script>"].concat(), size(32, 24)).is_err());
+    }
+
     proptest! {
         #[test]
         fn nothing_that_comes_in_panics(at in 0usize..400, value: u8, tail in proptest::collection::vec(any::<u8>(), 0..64)) {
@@ -184,6 +248,7 @@ mod tests {
                     OutputFormat::Jpg => &[0xff, 0xd8, 0xff],
                     OutputFormat::Png => b"\x89PNG\r\n\x1a\n",
                     OutputFormat::Webp => b"RIFF\x40\0\0\0WEBP",
+                    OutputFormat::Avif => b"\0\0\0\x10ftypavif\0\0\0\0\0\0\0\x30meta\0\0\0\0",
                 };
                 let mut bytes = [begin, tail.as_slice()].concat();
                 if let Some(byte) = bytes.get_mut(at) {

@@ -38,7 +38,7 @@ fn render(source: &[u8]) -> Option<render::Report> {
     let table = PresetTable::built_in();
     let any = table.iter().next()?;
     let presets = formats.map(|format| Preset { format, ..any.clone() });
-    render::render(source, &Request { presets: &presets, limits: &limits }, &mut Silent).ok()
+    render::render(source, &Request::new(&presets, &limits), &mut Silent).ok()
 }
 
 /// A BMP of 24 bits in a few colours.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Disposition, Failure, FailureCode};
 use shared::domain::file::{ByteFacts, PictureFacts};
 use shared::domain::plan;
@@ -114,7 +115,7 @@ async fn make(
     if let SameContent::As(_) = recorded {
         return Ok(recorded);
     }
-    let Renderings { picture, presets: renderings } = render(worker, claim, presets, fetched, attempted).await?;
+    let Renderings { picture, presets: renderings } = render(worker, claim, presets, fetched, None, attempted).await?;
     attempted.picture = Some(picture);
     recorded_picture(worker, claim, picture).await?;
     put_all(worker, claim, verdicts, presets, renderings, attempted).await;
@@ -130,7 +131,8 @@ async fn scale(
     larger: Fetched,
     attempted: &mut Attempted,
 ) -> Result<(), Failure> {
-    let renderings = render(worker, claim, presets, larger, attempted).await?.presets;
+    let original = claim.state.version.picture.map(|picture| picture.dimensions);
+    let renderings = render(worker, claim, presets, larger, original, attempted).await?.presets;
     put_all(worker, claim, verdicts, presets, renderings, attempted).await;
     Ok(())
 }
@@ -143,16 +145,18 @@ async fn timed<T>(attempted: &mut Attempted, fetch: impl Future<Output = Result<
     fetched
 }
 
-/// Has a child render all presets from these bytes, which are gone afterwards.
+/// Has a child render all presets from these bytes, which are gone afterwards; they may be a copy of a larger `original`.
 async fn render(
     worker: &Worker,
     claim: &Claim,
     presets: &[Preset],
     fetched: Fetched,
+    original: Option<Dimensions>,
     attempted: &mut Attempted,
 ) -> Result<Renderings, Failure> {
     let rendering = Instant::now();
-    let answer = worker.pool.render(Some(&claim.state.file.tenant), &fetched.source, presets.to_vec()).await;
+    let answer =
+        worker.pool.render_copy(Some(&claim.state.file.tenant), &fetched.source, original, presets.to_vec()).await;
     attempted.stages.add("render", rendering.elapsed());
     for (step, took) in answer.steps {
         attempted.stages.add(step.name(), took);

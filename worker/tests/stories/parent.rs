@@ -84,8 +84,12 @@ fn presets() -> Vec<Preset> {
 
 /// A picture of 64 by 48 pixels in plain colours.
 pub(crate) fn picture() -> Vec<u8> {
-    let (width, height) = (64u32, 48u32);
-    let pixels: Vec<u8> = (0..width * height).flat_map(|n| [(n % 251) as u8, (n / 64) as u8, 128]).collect();
+    picture_of(64, 48)
+}
+
+/// A BMP of these dimensions; the width is a multiple of 4.
+pub(crate) fn picture_of(width: u32, height: u32) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..width * height).flat_map(|n| [(n % 251) as u8, (n / width) as u8, 128]).collect();
     let mut bmp = Vec::new();
     bmp.extend(b"BM");
     bmp.extend((54 + pixels.len() as u32).to_le_bytes());

@@ -9,7 +9,8 @@ use crate::inspect::{corrupt, jxl, truncated, unsupported};
 use crate::raster::{Layout, Raster};
 use crate::shrink::{RowShrink, Sample};
 
-/// Decodes the first frame; a cut one is refused, because its passes are spread over the file and not its rows.
+/// Decodes the first frame; where a cut one has no pixels yet it shows the coarse ones that come first, once half of it
+/// is there.
 pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let stored = order.header.dimensions;
     let (mut image, taken) = jxl::open_for(order.source, stored.area_pixels())?;
@@ -22,13 +23,25 @@ pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     };
     let failed = |e: &dyn std::fmt::Display| corrupt(format!("JPEG XL: {e}"));
     image.feed_bytes(&order.source[taken..]).map_err(|e| failed(&e))?;
-    if image.num_loaded_keyframes() == 0 {
-        return Err(truncated("the JPEG XL ends in its first frame"));
-    }
-    let render = image.render_frame(0).map_err(|e| failed(&*e))?;
+    let render = if image.num_loaded_keyframes() > 0 {
+        image.render_frame(0).map_err(|e| failed(&*e))?
+    } else {
+        half_there(&image)?;
+        image.render_loading_frame().map_err(|e| truncated(format!("JPEG XL: {e}")))?
+    };
     let (raster, covered) =
         if bits(&image) > 8 { rows::<u16>(&render, order, layout)? } else { rows::<u8>(&render, order, layout)? };
     Ok(DecodedRaster { raster, covered, profile: Some(image.rendered_icc()) })
+}
+
+/// Whether half of the frame that is being loaded is there. Its parts are squares of 256 pixels, all of about one length
+/// in bytes, behind coarse pixels for all of it; a picture of one square has one part.
+fn half_there(image: &JxlImage) -> Result<(), Failure> {
+    let ends = || truncated("the JPEG XL ends in its first frame");
+    let frame = image.frame(image.num_loaded_frames()).ok_or_else(ends)?;
+    let parts = frame.toc().iter_bitstream_order();
+    let there: usize = parts.filter_map(|part| frame.data(part.kind)).map(<[u8]>::len).sum();
+    if there * 2 >= frame.toc().total_byte_size() { Ok(()) } else { Err(ends()) }
 }
 
 fn bits(image: &JxlImage) -> u32 {

@@ -1,6 +1,7 @@
 //! Step: from the source's bytes to pixels, already shrunk as far as the codec can for free. One file for each family.
 
 mod bmp;
+mod forward;
 mod gif;
 mod heif;
 mod ico;
@@ -26,6 +27,7 @@ use crate::geometry::Area;
 use crate::inspect::{PageHeader, truncated};
 use crate::planes::Planes;
 use crate::raster::Raster;
+use crate::request::SourceMemory;
 
 /// What a decoder is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,8 @@ pub(crate) struct Order<'a> {
     pub(crate) least: Dimensions,
     /// For what only shows while decoding.
     pub(crate) limits: &'a Limits,
+    /// What is told which parts of the source were passed.
+    pub(crate) memory: &'a dyn SourceMemory,
 }
 
 /// What a decoder hands over.

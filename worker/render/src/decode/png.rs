@@ -1,10 +1,9 @@
 //! PNG row by row, so that a large one is never in memory at full size; interlaced ones have to be.
 
-use std::io::Cursor;
-
 use png::{BitDepth, ColorType, Decoder, DecodingError, InterlaceInfo, Limits, Reader, Transformations};
 use shared::domain::failure::Failure;
 
+use super::forward::Forward;
 use super::{DecodedRaster, Order, enough_rows};
 use crate::geometry::Area;
 use crate::inspect::{corrupt, truncated};
@@ -14,13 +13,13 @@ use crate::shrink::{RowShrink, Sample};
 /// For chunks that the decoder keeps (profile, palette) and its window; the rows are bounded by the picture's limits.
 const CHUNK_BYTES_MAX: usize = 32 << 20;
 
-type Source<'a> = Reader<Cursor<&'a [u8]>>;
+type Source<'a> = Reader<Forward<'a>>;
 
 /// Decodes the default image; palettes and small depths are expanded.
 pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let row_bytes = order.header.dimensions.width as usize * 8;
     let limits = Limits { bytes: CHUNK_BYTES_MAX + row_bytes * 4 };
-    let mut decoder = Decoder::new_with_limits(Cursor::new(order.source), limits);
+    let mut decoder = Decoder::new_with_limits(Forward::new(order.source, order.memory), limits);
     decoder.set_transformations(Transformations::EXPAND);
     decoder.set_ignore_text_chunk(true);
     let mut reader = decoder.read_info().map_err(|e| failed(&e))?;

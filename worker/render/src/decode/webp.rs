@@ -1,9 +1,9 @@
 //! WebP by libwebp: the still picture, or the first frame of an animation on its canvas.
 
-use ::webp::{BitstreamFeatures, Decoder};
+use ::webp::{BitstreamFeatures, Decoder, WebPImage};
 use shared::domain::failure::Failure;
 
-use super::{DecodedRaster, Order};
+use super::{DecodedRaster, Order, enough_rows};
 use crate::geometry::Area;
 use crate::inspect::webp::WebpPicture;
 use crate::inspect::{corrupt, truncated, webp};
@@ -13,19 +13,44 @@ use crate::raster::{Layout, Raster, Samples};
 pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
     let header = webp::header(order.source)?;
     let canvas = order.header.dimensions;
-    let file = still(&header.picture).ok_or_else(|| truncated("the WebP ends before its pixels"))?;
+    let file = still(&header.picture, &[]).ok_or_else(|| truncated("the WebP ends before its pixels"))?;
     let features = BitstreamFeatures::new(&file).ok_or_else(|| corrupt("the WebP's bitstream cannot be read"))?;
     let own = header.picture.dimensions.filter(|own| (own.width, own.height) == (features.width(), features.height()));
     let own = own.ok_or_else(|| corrupt("the WebP's bitstream and header differ"))?;
-    let image = Decoder::new(&file).decode().ok_or_else(|| truncated("the WebP's pixels are cut or damaged"))?;
+    let (image, rows) = match Decoder::new(&file).decode() {
+        Some(image) => (image, own.height),
+        None => cut(&header.picture)?,
+    };
     let layout = if image.is_alpha() { Layout::Rgba } else { Layout::Rgb };
-    let raster = Raster { dimensions: own, layout, samples: Samples::Eight(image.to_vec()) };
+    let mut samples = image.to_vec();
+    samples[rows as usize * own.width as usize * layout.channels()..].fill(0);
+    let raster = Raster { dimensions: own, layout, samples: Samples::Eight(samples) };
     let raster = if own == canvas { raster } else { on_canvas(&raster, header.picture.place, order) };
     Ok(DecodedRaster { raster, covered: Area::whole(canvas), profile: header.profile.map(<[u8]>::to_vec) })
 }
 
-/// The first picture as a file of its own, so that libwebp neither sees nor composes the rest of an animation.
-fn still(picture: &WebpPicture<'_>) -> Option<Vec<u8>> {
+/// What a cut file has, and how many of its rows. libwebp wants all bytes or none, so what is missing is made up twice,
+/// differently: rows that come out alike do not depend on it.
+fn cut(picture: &WebpPicture<'_>) -> Result<(WebPImage, u32), Failure> {
+    /// Not every one leads to a picture: some mean things that cannot be.
+    const MADE_UP: [u8; 4] = [0, 0xff, 0x55, 0x92];
+    let damaged = || truncated("the WebP's pixels are cut or damaged");
+    // More than what is there is no half of a picture.
+    if !(1..=picture.pixels.map_or(0, |(_, pixels)| pixels.len() * 4)).contains(&picture.missing_bytes) {
+        return Err(damaged());
+    }
+    let made = |byte: u8| Decoder::new(&still(picture, &vec![byte; picture.missing_bytes])?).decode();
+    let mut made = MADE_UP.into_iter().filter_map(made);
+    let (one, other) = made.next().zip(made.next()).ok_or_else(damaged)?;
+    let stride = one.len() / one.height() as usize;
+    let alike = one.chunks_exact(stride).zip(other.chunks_exact(stride)).take_while(|(a, b)| a == b).count();
+    enough_rows(alike as u32, one.height(), None)?;
+    Ok((one, alike as u32))
+}
+
+/// The first picture as a file of its own, so that libwebp neither sees nor composes the rest of an animation; at its end
+/// what was made up.
+fn still(picture: &WebpPicture<'_>, made_up: &[u8]) -> Option<Vec<u8>> {
     const ALPHA_FLAG: u8 = 0x10;
     let (name, pixels) = picture.pixels?;
     let size = picture.dimensions?;
@@ -37,7 +62,7 @@ fn still(picture: &WebpPicture<'_>) -> Option<Vec<u8>> {
         push_chunk(&mut chunks, b"VP8X", &extended);
         push_chunk(&mut chunks, b"ALPH", alpha);
     }
-    push_chunk(&mut chunks, name, pixels);
+    push_chunk(&mut chunks, name, &[pixels, made_up].concat());
     let length = u32::try_from(chunks.len() + 4).ok()?;
     Some([b"RIFF", length.to_le_bytes().as_slice(), b"WEBP", &chunks].concat())
 }

@@ -1,5 +1,6 @@
 //! Step: from 8-bit sRGB pixels to a file in the preset's format, with nothing in it but the picture.
 
+mod avif;
 mod jpeg;
 mod png;
 mod webp;
@@ -11,6 +12,14 @@ use shared::domain::preset::Preset;
 use crate::planes::Planes;
 use crate::raster::{Raster, Samples};
 
+/// Whether this build has the encoder.
+pub const fn writes(format: OutputFormat) -> bool {
+    match format {
+        OutputFormat::Jpg | OutputFormat::Png | OutputFormat::Webp => true,
+        OutputFormat::Avif => cfg!(feature = "avif"),
+    }
+}
+
 /// The file.
 pub(crate) fn encode(raster: &Raster, preset: &Preset) -> Result<Vec<u8>, Failure> {
     let Samples::Eight(samples) = &raster.samples else {
@@ -20,6 +29,7 @@ pub(crate) fn encode(raster: &Raster, preset: &Preset) -> Result<Vec<u8>, Failur
         OutputFormat::Jpg => jpeg::encode(raster, samples, preset),
         OutputFormat::Png => png::encode(raster, samples),
         OutputFormat::Webp => webp::encode(raster, samples, preset),
+        OutputFormat::Avif => avif::encode(raster, samples, preset),
     }
 }
 

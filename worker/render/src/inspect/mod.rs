@@ -1,6 +1,7 @@
 //! Step: dimensions, orientation and pages from the header alone, and every limit before anything is allocated.
 
 pub(crate) mod bmp;
+mod boxes;
 pub(crate) mod gif;
 pub(crate) mod heif;
 pub(crate) mod ico;

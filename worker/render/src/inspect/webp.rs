@@ -33,6 +33,8 @@ pub(crate) struct WebpPicture<'a> {
     pub(crate) alpha: Option<&'a [u8]>,
     /// The chunk with the pixels: name and content.
     pub(crate) pixels: Option<(&'a [u8], &'a [u8])>,
+    /// Bytes that the chunk says it has, but the file has not.
+    pub(crate) missing_bytes: usize,
 }
 
 /// Reads the chunks.
@@ -42,7 +44,7 @@ pub(crate) fn header(source: &[u8]) -> Result<WebpHeader<'_>, Failure> {
     let mut orientation = Orientation::NORMAL;
     let mut picture = WebpPicture::default();
     let (mut complete, mut animated) = (false, false);
-    for (name, content) in Chunks::new(source.get(12..).unwrap_or_default()) {
+    for Chunk { name, content, missing_bytes } in Chunks::new(source.get(12..).unwrap_or_default()) {
         match name {
             b"VP8X" => canvas = Some(extended_canvas(content).ok_or_else(|| truncated("the WebP ends in its header"))?),
             b"ICCP" => profile = Some(content),
@@ -54,6 +56,7 @@ pub(crate) fn header(source: &[u8]) -> Result<WebpHeader<'_>, Failure> {
             b"ALPH" if !complete => picture.alpha = Some(content),
             b"VP8 " | b"VP8L" if !complete => {
                 picture.pixels = Some((name, content));
+                picture.missing_bytes = missing_bytes;
                 picture.dimensions = bitstream_dimensions(name, content);
                 complete = true;
             }
@@ -78,11 +81,12 @@ fn extended_canvas(content: &[u8]) -> Option<(u32, u32)> {
 fn frame(content: &[u8]) -> Option<WebpPicture<'_>> {
     let place = (u24(content, 0)? * 2, u24(content, 3)? * 2);
     let mut picture = WebpPicture { place, ..WebpPicture::default() };
-    for (name, content) in Chunks::new(content.get(16..)?) {
+    for Chunk { name, content, missing_bytes } in Chunks::new(content.get(16..)?) {
         match name {
             b"ALPH" => picture.alpha = Some(content),
             b"VP8 " | b"VP8L" => {
                 picture.pixels = Some((name, content));
+                picture.missing_bytes = missing_bytes;
                 picture.dimensions = bitstream_dimensions(name, content);
                 break;
             }
@@ -109,6 +113,14 @@ fn u24(content: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]))
 }
 
+/// A part of a RIFF file.
+struct Chunk<'a> {
+    name: &'a [u8; 4],
+    /// As much of it as there is.
+    content: &'a [u8],
+    missing_bytes: usize,
+}
+
 /// RIFF chunks; the last one may be cut.
 struct Chunks<'a> {
     rest: &'a [u8],
@@ -122,7 +134,7 @@ impl<'a> Chunks<'a> {
 }
 
 impl<'a> Iterator for Chunks<'a> {
-    type Item = (&'a [u8; 4], &'a [u8]);
+    type Item = Chunk<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
@@ -131,6 +143,6 @@ impl<'a> Iterator for Chunks<'a> {
         let content = &rest[4..];
         let end = length.min(content.len());
         self.rest = content.get(end + (length & 1)..).unwrap_or_default();
-        Some((name, &content[..end]))
+        Some(Chunk { name, content: &content[..end], missing_bytes: length - end })
     }
 }

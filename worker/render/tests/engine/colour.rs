@@ -1,10 +1,13 @@
 //! Colours: ink, profiles, depths.
 
+use std::io::{Cursor, Write};
+
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb};
 use moxcms::ColorProfile;
 use mozjpeg::{ColorSpace, Compress};
+use tiff::encoder::{TiffEncoder, colortype};
 
-use crate::common::sources::{file, jpeg_with};
+use crate::common::sources::{file, jpeg_with, png_with, webp_with};
 use crate::common::{near, picture, preset};
 
 /// A JPEG of one colour, stored as these four samples. libjpeg writes Adobe's marker with it.
@@ -50,6 +53,41 @@ fn profiles_in_pieces_are_put_together_and_applied() {
     let source = jpeg_with(&jpeg_of([100, 200, 100]), &icc_segments(&adobe));
     let shown = picture(&source, preset("jpg_160x160")).get_pixel(30, 30).0;
     assert!(shown[0] < 60 && shown[1] > 195, "Adobe RGB's green is outside sRGB: {shown:?}");
+}
+
+/// The TIFF, with one tag more.
+fn tiff_with_profile(colour: [u8; 3], profile: &[u8]) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut bytes).unwrap();
+    let mut page = encoder.new_image::<colortype::RGB8>(64, 64).unwrap();
+    page.encoder().write_tag(tiff::tags::Tag::Unknown(34_675), profile).unwrap();
+    page.write_data(&colour.repeat(64 * 64)).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn profiles_are_found_in_every_container() {
+    let green = [100, 200, 100];
+    let flat = |format| file(ImageBuffer::from_pixel(64, 64, Rgb(green)), format);
+    for (profile, what) in
+        [(ColorProfile::new_adobe_rgb(), "Adobe RGB"), (ColorProfile::new_pro_photo_rgb(), "ProPhoto")]
+    {
+        let profile = profile.encode().unwrap();
+        let mut packed = b"any\0\0".to_vec();
+        let mut zlib = flate2::write::ZlibEncoder::new(&mut packed, flate2::Compression::fast());
+        zlib.write_all(&profile).unwrap();
+        zlib.finish().unwrap();
+        for source in [
+            jpeg_with(&flat(ImageFormat::Jpeg), &icc_segments(&profile)),
+            png_with(&flat(ImageFormat::Png), &[(b"iCCP", packed)]),
+            webp_with(&flat(ImageFormat::WebP), 64, 64, 0x20, (b"ICCP", &profile)),
+            tiff_with_profile(green, &profile),
+        ] {
+            let shown = picture(&source, preset("jpg_160x160")).get_pixel(30, 30).0;
+            let format = render::sniff(&source);
+            assert!(shown[0] < 70 && shown[1] > 190, "{what} in {format:?} is outside sRGB: {shown:?}");
+        }
+    }
 }
 
 #[test]

@@ -78,6 +78,35 @@ fn a_fifth_is_not_enough() {
     }
 }
 
+/// The codecs want all of their bytes: of WebP the rest is made up, of JPEG XL the coarse pixels come first.
+#[test]
+fn cut_webp_and_jpeg_xl_show_what_is_there() {
+    let (width, height) = noisy().dimensions();
+    let lossy = webp::Encoder::from_rgb(&noisy(), width, height).encode(85.0).to_vec();
+    let jxl = include_bytes!("../../../../tests/fixtures/jxl/quarters-520x520.jxl").to_vec();
+    let sources = [("lossy WebP", lossy), ("lossless WebP", file(noisy(), ImageFormat::WebP)), ("JPEG XL", jxl)];
+    for (what, source) in sources {
+        let shown = picture(&source[..source.len() * 3 / 4], preset("jpg_320x320"));
+        let (x, y) = (shown.width() / 4, shown.height() / 8);
+        assert!(near(&shown.get_pixel(x, y).0[..3], &[236, 26, 26], 30), "{what}: {:?}", shown.get_pixel(x, y));
+        let failure = render(&source[..source.len() / 5], &eager()).unwrap_err();
+        assert_eq!(failure.code, FailureCode::Truncated, "{what}: {failure}");
+        for length in (0..source.len()).step_by(source.len() / 40) {
+            let _ = render(&source[..length], &[preset("jpg_thumb_94x94")]);
+        }
+    }
+}
+
+/// What is missing of a WebP is not what was made up.
+#[test]
+fn rows_that_a_webp_has_not_are_black() {
+    let mut source = file(noisy(), ImageFormat::WebP);
+    source.truncate(source.len() * 3 / 4);
+    let shown = picture(&source, preset("jpg_320x320"));
+    let black = (0..shown.height()).filter(|y| near(&shown.get_pixel(60, *y).0[..3], &[0, 0, 0], 30)).count();
+    assert!((60..=160).contains(&black), "{black} of {} rows", shown.height());
+}
+
 #[test]
 fn every_cut_and_every_flipped_byte_ends() {
     for format in FORMATS.into_iter().chain([ImageFormat::WebP, ImageFormat::Ico]) {

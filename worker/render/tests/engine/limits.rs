@@ -57,8 +57,8 @@ fn claims(width: u32, height: u32) -> [(&'static str, Vec<u8>); 10] {
 
 fn refused(source: &[u8], limits: &Limits) -> (FailureCode, String, Vec<Step>) {
     let mut steps = Steps::default();
-    let request = Request { presets: &eager(), limits: &LimitsTable::same(limits.clone()) };
-    let failure = render::render(source, &request, &mut steps).unwrap_err();
+    let (presets, limits) = (eager(), LimitsTable::same(limits.clone()));
+    let failure = render::render(source, &Request::new(&presets, &limits), &mut steps).unwrap_err();
     (failure.code, failure.reason, steps.0)
 }
 
@@ -87,7 +87,8 @@ fn long_sources_and_large_outputs_are_refused() {
     let short = Limits { source_bytes_max: 10, ..limits() };
     assert_eq!(refused(&source, &short).0, FailureCode::TooManyBytes);
     let little = LimitsTable::same(Limits { output_bytes_max: 1500, ..limits() });
-    let request = Request { presets: &eager(), limits: &little };
+    let presets = eager();
+    let request = Request::new(&presets, &little);
     let renderings = render::render(&source, &request, &mut Steps::default()).unwrap().renderings;
     let failed = |rendered: &render::Rendered| {
         rendered.result.as_ref().is_err_and(|failure| failure.code == FailureCode::TooManyBytes)
@@ -107,7 +108,7 @@ fn steps_come_in_their_order() {
     let source = file(quarters(600, 400), ImageFormat::Png);
     let presets = [crate::common::preset("jpg_320x320")];
     let limits = LimitsTable::same(limits());
-    render::render(&source, &Request { presets: &presets, limits: &limits }, &mut steps).unwrap();
+    render::render(&source, &Request::new(&presets, &limits), &mut steps).unwrap();
     assert_eq!(
         steps.0,
         [Step::Inspect, Step::Decode, Step::Reduce, Step::Colour, Step::Encode, Step::Placeholder, Step::Done]
@@ -134,8 +135,8 @@ impl StepObserver for Full {
 fn nothing_is_decoded_before_its_memory_is_granted() {
     let mut full = Full::default();
     let source = file(quarters(600, 400), ImageFormat::Bmp);
-    let request = Request { presets: &eager(), limits: &LimitsTable::same(limits()) };
-    let failure = render::render(&source, &request, &mut full).unwrap_err();
+    let (presets, limits) = (eager(), LimitsTable::same(limits()));
+    let failure = render::render(&source, &Request::new(&presets, &limits), &mut full).unwrap_err();
     assert_eq!(failure.code, FailureCode::WorkerOverloaded);
     let predicted = full.0.unwrap();
     assert!((600 * 400 * 4..64 << 20).contains(&predicted), "{predicted}");

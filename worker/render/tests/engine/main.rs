@@ -11,6 +11,7 @@ mod limits;
 mod orientation;
 mod pages;
 mod privacy;
+mod raw;
 mod size;
 mod svg;
 mod transparency;

@@ -44,6 +44,18 @@ fn all_eight_come_out_upright_in_every_format() {
     }
 }
 
+/// AVIF and HEIC have transforms of their own in place of EXIF's orientation.
+#[test]
+fn transforms_of_heif_are_applied_once() {
+    let fixtures = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/orientation");
+    for orientation in 1..=8 {
+        let source = std::fs::read(fixtures.join(format!("{orientation}.avif"))).unwrap();
+        let what = format!("avif, orientation {orientation}");
+        assert_upright(&picture(&source, preset("jpg_1024x1024")), (48, 32), &what);
+        assert_upright(&picture(&source, preset("jpg_thumb_32x32")), (32, 32), &what);
+    }
+}
+
 #[test]
 fn undefined_orientations_are_ignored() {
     let upright = quarters(UPRIGHT.0, UPRIGHT.1);

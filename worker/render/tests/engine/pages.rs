@@ -29,7 +29,7 @@ fn paged_presets_show_every_page_and_the_others_the_first() {
 fn pages_beyond_the_limit_are_counted_and_not_rendered() {
     let limits = LimitsTable::same(Limits { pages_max: 2, ..limits() });
     let presets = [preset("png_paged_1024x1024")];
-    let report = render::render(&three_pages(), &Request { presets: &presets, limits: &limits }, &mut Silent).unwrap();
+    let report = render::render(&three_pages(), &Request::new(&presets, &limits), &mut Silent).unwrap();
     assert_eq!(report.picture.pages, 3);
     assert_eq!(report.renderings[0].result.as_ref().unwrap().len(), 2);
 }
@@ -38,7 +38,7 @@ fn pages_beyond_the_limit_are_counted_and_not_rendered() {
 fn pixels_of_all_pages_together_are_bounded() {
     let limits = LimitsTable::same(Limits { total_pixels_max: 300 * 200 + 399 * 100, ..limits() });
     let presets = [preset("png_paged_1024x1024"), preset("jpg_160x160")];
-    let report = render::render(&three_pages(), &Request { presets: &presets, limits: &limits }, &mut Silent).unwrap();
+    let report = render::render(&three_pages(), &Request::new(&presets, &limits), &mut Silent).unwrap();
     let failure = report.renderings[0].result.as_ref().unwrap_err();
     assert_eq!(failure.code, FailureCode::TooManyPixels);
     assert_eq!(failure.reason, "the first 2 pages have 100000 pixels together, the limit is 99900");

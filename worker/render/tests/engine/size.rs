@@ -2,14 +2,17 @@
 
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
-use shared::domain::format::OutputFormat;
+use render::{Request, Silent};
+use shared::domain::dimensions::Dimensions;
+use shared::domain::format::{OutputFormat, SourceFormat};
+use shared::domain::limits::LimitsTable;
 use shared::domain::preset::Preset;
 
 use crate::common::sources::{file, quarters};
-use crate::common::{eager, picture, preset, render};
+use crate::common::{self, eager, limits, picture, preset};
 
 fn sizes(source: &[u8]) -> Vec<(u32, u32)> {
-    let report = render(source, &eager()).unwrap();
+    let report = common::render(source, &eager()).unwrap();
     let size = |rendered: render::Rendered| {
         let page = rendered.result.unwrap().remove(0);
         (page.dimensions.width, page.dimensions.height)
@@ -23,6 +26,17 @@ fn nothing_is_enlarged() {
     assert_eq!(sizes(&small), [(30, 30), (30, 30), (50, 30), (50, 30), (50, 30)]);
     let pixel = file(quarters(1, 1), ImageFormat::Png);
     assert_eq!(sizes(&pixel), [(1, 1); 5]);
+}
+
+#[test]
+fn nothing_is_enlarged_in_any_format() {
+    for format in SourceFormat::ALL {
+        let sizes = sizes(render::sample(format));
+        assert_eq!(sizes, [(24, 24), (24, 24), (32, 24), (32, 24), (32, 24)], "{format:?}");
+    }
+    let taller =
+        br#"<svg xmlns="http://www.w3.org/2000/svg" width="1" height="65500"><rect width="1" height="9"/></svg>"#;
+    assert_eq!(sizes(taller), [(1, 1), (1, 1), (1, 160), (1, 320), (1, 1024)]);
 }
 
 #[test]
@@ -62,7 +76,7 @@ fn shortcuts_cost_nothing_visible() {
         let source = file(upright.clone(), format);
         let all = image::load_from_memory(&source).unwrap();
         let presets: Vec<Preset> = eager().into_iter().map(|p| Preset { format: OutputFormat::Png, ..p }).collect();
-        for rendered in render(&source, &presets).unwrap().renderings {
+        for rendered in common::render(&source, &presets).unwrap().renderings {
             let page = rendered.result.unwrap().remove(0);
             let (width, height) = (page.dimensions.width, page.dimensions.height);
             let shown = image::load_from_memory(&page.bytes).unwrap().into_rgb8();
@@ -75,12 +89,31 @@ fn shortcuts_cost_nothing_visible() {
     }
 }
 
+#[test]
+fn what_is_made_of_a_copy_has_the_size_that_the_original_would_come_to() {
+    let size = |width, height| Dimensions { width, height };
+    let fit = |width, height| Preset { width, height, ..preset("jpg_320x320") };
+    let made = |copy: (u32, u32), original, preset: Preset| {
+        let (presets, limits) = ([preset], LimitsTable::same(limits()));
+        let request = Request { original: Some(original), ..Request::new(&presets, &limits) };
+        let source = file(quarters(copy.0, copy.1), ImageFormat::Jpeg);
+        let report = render::render(&source, &request, &mut Silent).unwrap();
+        assert_eq!(report.picture.dimensions, size(copy.0, copy.1), "what the copy itself shows");
+        report.renderings[0].result.as_ref().unwrap()[0].dimensions
+    };
+    assert_eq!(made((1024, 683), size(1200, 800), fit(200, 133)), size(200, 133));
+    assert_eq!(made((1024, 683), size(1200, 800), fit(200, 200)), size(200, 133));
+    // A copy is not enlarged, whatever it is said to be a copy of.
+    assert_eq!(made((40, 30), size(4000, 3000), fit(320, 320)), size(40, 30));
+    assert_eq!(made((40, 30), size(4000, 3000), preset("jpg_thumb_94x94")), size(30, 30));
+}
+
 /// From JPEG to JPEG in planes, at whole size and shrunk in the codec, against the same by way of RGB.
 #[test]
 fn planes_look_like_rgb() {
     let enlarged = file(detailed(2301, 1501), ImageFormat::Jpeg);
     let half_chroma =
-        render(&enlarged, &[preset("jpg_1024x1024")]).unwrap().renderings.remove(0).result.unwrap().remove(0);
+        common::render(&enlarged, &[preset("jpg_1024x1024")]).unwrap().renderings.remove(0).result.unwrap().remove(0);
     assert_eq!((half_chroma.dimensions.width, half_chroma.dimensions.height), (1024, 668));
     for source in [enlarged, half_chroma.bytes] {
         for jpeg in eager() {

@@ -69,7 +69,9 @@ fn trimmed(mut samples: Vec<u8>, stride: usize, size: Dimensions) -> Vec<u8> {
         samples.truncate(width * height);
         return samples;
     }
-    samples.chunks_exact(stride).take(height).flat_map(|row| &row[..width]).copied().collect()
+    let mut trimmed = Vec::with_capacity(width * height);
+    samples.chunks_exact(stride).take(height).for_each(|row| trimmed.extend_from_slice(&row[..width]));
+    trimmed
 }
 
 /// Shrunk inside the inverse transform, which gives all three planes the same size.
@@ -79,10 +81,53 @@ fn scaled(source: &[u8], header: &JpegHeader, eighths: u8) -> Result<Planes, Fai
     let mut samples =
         [(); 3].map(|()| Vec::with_capacity(area + dimensions.width as usize + dimensions.height as usize));
     let size = rows(source, header, eighths, ColorSpace::JCS_YCbCr, &mut |row| {
-        let pixels = row.as_chunks::<3>().0;
-        samples.iter_mut().enumerate().for_each(|(index, plane)| plane.extend(pixels.iter().map(|pixel| pixel[index])));
+        let start = samples[0].len();
+        samples.iter_mut().for_each(|plane| plane.resize(start + row.len() / 3, 0));
+        let [luma, blue, red] = &mut samples;
+        split(row, [&mut luma[start..], &mut blue[start..], &mut red[start..]]);
     })?;
     let scale = f64::from(eighths) / 8.0;
     let covered = Area::whole(dimensions).scaled(scale, scale);
     Ok(Planes { dimensions, planes: samples.map(|samples| Plane::new(size, samples, covered)) })
+}
+
+/// Takes the three samples of every pixel apart: of four pixels at once by shifts, because byte by byte costs seven times
+/// as much.
+fn split(row: &[u8], [luma, blue, red]: [&mut [u8]; 3]) {
+    let (groups, rest) = row.as_chunks::<12>();
+    let word =
+        |group: &[u8; 12], at: usize| u32::from_le_bytes([group[at], group[at + 1], group[at + 2], group[at + 3]]);
+    let (luma, last_luma) = luma.as_chunks_mut::<4>();
+    let (blue, last_blue) = blue.as_chunks_mut::<4>();
+    let (red, last_red) = red.as_chunks_mut::<4>();
+    let fours = luma.iter_mut().zip(blue).zip(red);
+    for (((luma, blue), red), group) in fours.zip(groups) {
+        let (a, b, c) = (word(group, 0), word(group, 4), word(group, 8));
+        *luma = (a & 0xff | a >> 24 << 8 | b & 0xff_0000 | (c & 0xff00) << 16).to_le_bytes();
+        *blue = (a >> 8 & 0xff | (b & 0xff) << 8 | b >> 24 << 16 | (c & 0xff_0000) << 8).to_le_bytes();
+        *red = (a >> 16 & 0xff | b & 0xff00 | (c & 0xff) << 16 | c & 0xff00_0000).to_le_bytes();
+    }
+    let last = last_luma.iter_mut().zip(last_blue).zip(last_red);
+    for (((luma, blue), red), pixel) in last.zip(rest.as_chunks::<3>().0) {
+        [*luma, *blue, *red] = *pixel;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_taken_apart_whatever_the_width() {
+        for width in 1..=13 {
+            let row: Vec<u8> = (0..width * 3).map(|n| n as u8 * 5).collect();
+            let mut planes = [(); 3].map(|()| vec![0; width]);
+            let [luma, blue, red] = &mut planes;
+            split(&row, [luma, blue, red]);
+            for (index, plane) in planes.iter().enumerate() {
+                let expected: Vec<u8> = row.iter().skip(index).step_by(3).copied().collect();
+                assert_eq!(*plane, expected, "plane {index} of {width} columns");
+            }
+        }
+    }
 }

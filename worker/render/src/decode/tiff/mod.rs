@@ -20,6 +20,7 @@ use super::{DecodedRaster, Order, enough_rows};
 use crate::geometry::Area;
 use crate::inspect::tiff::{self, TiffPage};
 use crate::raster::Raster;
+use crate::request::SourceMemory;
 use crate::shrink::RowShrink;
 
 /// Decodes one page.
@@ -40,7 +41,7 @@ fn bands<T: Number>(page: &TiffPage<'_>, order: &Order<'_>) -> Result<(Raster, A
     let (mut good, mut first_problem) = (0, None);
     for index in 0..page.grid().1 {
         let rows = page.chunk.height.min(page.dimensions.height - index * page.chunk.height) as usize;
-        let complete = match read_band(page, index, &mut band, row_length) {
+        let complete = match read_band(page, order.memory, index, &mut band, row_length) {
             Ok(complete) => complete.min(rows),
             Err(failure) if failure.code == FailureCode::UnsupportedFeature => return Err(failure),
             Err(failure) => {
@@ -63,6 +64,7 @@ fn bands<T: Number>(page: &TiffPage<'_>, order: &Order<'_>) -> Result<(Raster, A
 /// Fills one band with the samples of its strips or tiles; how many of its rows are complete.
 fn read_band<T: Number>(
     page: &TiffPage<'_>,
+    memory: &dyn SourceMemory,
     band_index: u32,
     band: &mut [T],
     row_length: usize,
@@ -74,6 +76,7 @@ fn read_band<T: Number>(
         for column in 0..across {
             let index = (plane * down as usize + band_index as usize) * across as usize + column as usize;
             let (samples, rows) = unpack::chunk::<T>(page, index)?;
+            page.chunk_bytes(index).into_iter().for_each(|packed| memory.passed(packed));
             complete = complete.min(rows);
             let place = Place { plane, left: (column * page.chunk.width) as usize, row_length };
             place.copy(page, &samples, band);

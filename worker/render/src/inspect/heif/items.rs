@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use shared::domain::failure::Failure;
 
-use super::boxes::{Box, boxes, find};
 use super::property::{Property, property};
+use crate::inspect::boxes::{Box, boxes, find};
 use crate::inspect::reader::Bytes;
 use crate::inspect::{corrupt, truncated, unsupported};
 

@@ -2,11 +2,9 @@
 //!
 //! | file | what it reads |
 //! |---|---|
-//! | `boxes.rs` | boxes, the grammar of all of it |
 //! | `items.rs` | the items: kinds, places, references |
 //! | `property.rs` | sizes, turns, colours |
 
-mod boxes;
 mod items;
 mod property;
 
@@ -18,6 +16,7 @@ pub(crate) use self::items::{Heif, Item, refuse_unknown};
 pub(crate) use self::property::{Colour, Property};
 use super::{PageHeader, corrupt, unsupported};
 use crate::geometry::Area;
+use crate::inspect::boxes;
 use crate::inspect::reader::Bytes;
 use crate::orient::Orientation;
 

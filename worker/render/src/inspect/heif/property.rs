@@ -2,7 +2,7 @@
 
 use shared::domain::dimensions::Dimensions;
 
-use super::boxes::Box;
+use crate::inspect::boxes::Box;
 use crate::inspect::reader::Bytes;
 
 /// What is known of an item besides its bytes.

@@ -26,6 +26,16 @@ impl<'a> File<'a> {
         Some((Self { bytes, big }, first))
     }
 
+    /// These bytes, whose places count from their beginning, as a camera maker's notes within another file.
+    pub(crate) fn of_notes(notes: &'a [u8], little: bool) -> Self {
+        Self { bytes: if little { Bytes::little(notes) } else { Bytes::big(notes) }, big: false }
+    }
+
+    /// All of them.
+    pub(crate) fn bytes(self) -> Bytes<'a> {
+        self.bytes
+    }
+
     /// The directory at this place, and the place of the next one (0: there is none).
     pub(crate) fn directory(self, at: usize) -> Option<(Directory<'a>, usize)> {
         let (count, entries, size) = if self.big {
@@ -95,6 +105,17 @@ impl<'a> Directory<'a> {
     pub(crate) fn data(&self, tag: u16) -> Option<&'a [u8]> {
         let values = self.find(tag)?;
         self.file.bytes.slice(values.at, values.count.checked_mul(width(values.kind)?)?)
+    }
+
+    /// Where the values of a tag begin.
+    pub(crate) fn place(&self, tag: u16) -> Option<usize> {
+        self.find(tag).map(|values| values.at)
+    }
+
+    /// Where the directory begins that a tag points at, or that is its value.
+    pub(crate) fn below(&self, tag: u16) -> Option<usize> {
+        let values = self.find(tag)?;
+        if values.count == 1 { usize::try_from(self.value(&values, 0)?).ok() } else { Some(values.at) }
     }
 
     fn value(&self, values: &Values, index: usize) -> Option<u64> {

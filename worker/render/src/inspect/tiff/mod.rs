@@ -20,6 +20,9 @@ const REDUCED_OR_MASK: u64 = 0b101;
 const REDUCED: u64 = 0b001;
 const SUB_DIRECTORIES: u16 = 330;
 const DNG_VERSION: u16 = 50_706;
+const COMPRESSION: u16 = 259;
+/// Of Sony, Epson and Samsung, Nikon, Kodak, and Pentax.
+const MAKERS_CODINGS: [u64; 7] = [32_767, 32_769, 32_770, 34_713, 65_000, 65_024, 65_535];
 
 /// How many pages there are; at least 1.
 pub(crate) fn page_count(source: &[u8]) -> u32 {
@@ -36,7 +39,8 @@ pub(crate) fn page(source: &[u8], index: u32) -> Result<TiffPage<'_>, Failure> {
     TiffPage::new(&directory.ok_or_else(|| corrupt(format!("the TIFF has no page {}", index + 1)))?)
 }
 
-/// Whether this is a camera's raw file: by its first bytes a TIFF, but its first directory only holds a thumbnail.
+/// Whether this is a camera's raw file: by its first bytes a TIFF, but its first directory only holds a thumbnail, or has
+/// pixels in a coding that only its maker knows.
 pub(crate) fn is_camera_raw(source: &[u8]) -> bool {
     if source.get(8..10) == Some(b"CR") {
         return true;
@@ -44,7 +48,10 @@ pub(crate) fn is_camera_raw(source: &[u8]) -> bool {
     let first = Chain::new(source).next();
     first.is_some_and(|directory| {
         let thumbnail = directory.number(SUBFILE_TYPE).is_some_and(|kind| kind & REDUCED != 0);
-        directory.has(DNG_VERSION) || (thumbnail && directory.has(SUB_DIRECTORIES))
+        let coding = directory.number(COMPRESSION);
+        directory.has(DNG_VERSION)
+            || (thumbnail && directory.has(SUB_DIRECTORIES))
+            || coding.is_some_and(|coding| MAKERS_CODINGS.contains(&coding))
     })
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn eager() -> Vec<Preset> {
 
 /// Renders without anybody watching.
 pub(crate) fn render(source: &[u8], presets: &[Preset]) -> Result<Report, Failure> {
-    render::render(source, &Request { presets, limits: &LimitsTable::same(limits()) }, &mut Silent)
+    render::render(source, &Request::new(presets, &LimitsTable::same(limits())), &mut Silent)
 }
 
 /// The first page of one preset, decoded by another program than the engine's own code.

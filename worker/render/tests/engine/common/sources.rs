@@ -77,14 +77,18 @@ pub(crate) fn png_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
 
 /// The simple WebP in the extended form, with an EXIF chunk.
 pub(crate) fn webp_with_exif(webp: &[u8], width: u32, height: u32, block: &[u8]) -> Vec<u8> {
-    let mut chunks = b"VP8X\x0a\0\0\0\x08\0\0\0".to_vec();
+    webp_with(webp, width, height, 8, (b"EXIF", block))
+}
+
+/// The same with any chunk, before the pixels as profiles are, or behind them; the flag says that it is there.
+pub(crate) fn webp_with(webp: &[u8], width: u32, height: u32, flag: u8, (name, content): (&[u8; 4], &[u8])) -> Vec<u8> {
+    let mut chunks = [b"VP8X\x0a\0\0\0".as_slice(), &[flag, 0, 0, 0]].concat();
     chunks.extend(&(width - 1).to_le_bytes()[..3]);
     chunks.extend(&(height - 1).to_le_bytes()[..3]);
-    chunks.extend(&webp[12..]);
-    chunks.extend(b"EXIF");
-    chunks.extend((block.len() as u32).to_le_bytes());
-    chunks.extend(block);
-    chunks.resize(chunks.len() + block.len() % 2, 0);
+    let mut own = [name.as_slice(), &(content.len() as u32).to_le_bytes(), content].concat();
+    own.resize(own.len() + content.len() % 2, 0);
+    let pixels = &webp[12..];
+    chunks.extend(if name == b"ICCP" { [own.as_slice(), pixels] } else { [pixels, &own] }.concat());
     [b"RIFF", (chunks.len() as u32 + 4).to_le_bytes().as_slice(), b"WEBP", &chunks].concat()
 }
 

@@ -1,32 +1,33 @@
-//! The previews in a camera's raw file: JPEGs that its TIFF directories, or Fuji's own header, point at.
+//! The previews in a camera's raw file: JPEGs that directories, boxes or headers of the maker's own point at.
+//!
+//! | file | whose files |
+//! |---|---|
+//! | `directories.rs` | all that are TIFFs or nearly so: DNG, CR2, NEF, ARW, PEF, SRW, ORF, RW2 … |
+//! | `notes.rs` | the notes in those of Olympus and Pentax, where they keep the large preview |
+//! | `boxes.rs` | Canon's CR3, which is made of boxes as films are |
+//!
+//! Fuji's RAF says it all in its first hundred bytes.
 
-use std::collections::{HashSet, VecDeque};
+mod boxes;
+mod directories;
+mod notes;
 
 use shared::domain::failure::Failure;
 
 use super::reader::Bytes;
-use super::tiff::{Directory, File};
 use super::{PageHeader, jpeg, unsupported};
 use crate::orient::Orientation;
 
-/// Directories beyond this many are not looked at; real files have about ten.
-const DIRECTORIES_MAX: usize = 256;
 /// Previews beyond this many are not looked at.
 const PREVIEWS_MAX: usize = 64;
 
 const FUJI_MAGIC: &[u8] = b"FUJIFILMCCD-RAW ";
 /// Where Fuji's header says the preview's place and length.
 const FUJI_PREVIEW: usize = 84;
-const PANASONIC_MAGIC: &[u8] = b"IIU\0";
-
-const STRIP_OFFSETS: u16 = 273;
-const ORIENTATION: u16 = 274;
-const STRIP_LENGTHS: u16 = 279;
-const SUB_DIRECTORIES: u16 = 330;
-const JPEG_OFFSET: u16 = 513;
-const JPEG_LENGTH: u16 = 514;
-/// Panasonic keeps the whole JPEG as the value of a tag.
-const PANASONIC_PREVIEW: u16 = 0x2e;
+/// What stands in the place of a TIFF's magic number: Panasonic's once, Olympus' three times.
+const NEARLY_TIFF: [&[u8]; 4] = [b"IIU\0", b"IIRO", b"IIRS", b"MMOR"];
+/// Behind the length of the first box of a CR3.
+const CANON_MAGIC: &[u8] = b"ftypcrx ";
 
 /// The preview that is shown.
 #[derive(Debug, Clone, Copy)]
@@ -40,12 +41,20 @@ pub(crate) struct RawPreview<'a> {
 /// Whether the first bytes are those of a raw file that is no TIFF by its magic number. Those that are have to be told
 /// from TIFFs by their directories.
 pub(crate) fn is_raw(source: &[u8]) -> bool {
-    source.starts_with(FUJI_MAGIC) || source.starts_with(PANASONIC_MAGIC)
+    source.starts_with(FUJI_MAGIC) || is_canon(source) || NEARLY_TIFF.iter().any(|magic| source.starts_with(magic))
+}
+
+fn is_canon(source: &[u8]) -> bool {
+    source.get(4..).is_some_and(|rest| rest.starts_with(CANON_MAGIC))
 }
 
 /// The largest preview; of equal ones the first.
 pub(crate) fn preview(source: &[u8], nesting_max: u32) -> Result<RawPreview<'_>, Failure> {
-    let found = if source.starts_with(FUJI_MAGIC) { fuji(source) } else { in_directories(source, nesting_max) };
+    let found = match source {
+        _ if source.starts_with(FUJI_MAGIC) => fuji(source),
+        _ if is_canon(source) => boxes::previews(source),
+        _ => directories::previews(source, nesting_max),
+    };
     let readable = found.jpegs.into_iter().filter_map(|bytes| Some((bytes, jpeg::header(bytes).ok()?.page)));
     let area = |page: &PageHeader| page.dimensions.area_pixels();
     let largest = readable.reduce(|best, other| if area(&other.1) > area(&best.1) { other } else { best });
@@ -75,43 +84,6 @@ fn fuji(source: &[u8]) -> Found<'_> {
     let place = bytes.u32(FUJI_PREVIEW).zip(bytes.u32(FUJI_PREVIEW + 4));
     found.add(place.map(|(at, length)| piece(bytes, at.into(), length.into())));
     found
-}
-
-/// Walks the chain of directories and those below, each place once, so many levels down.
-fn in_directories(source: &[u8], nesting_max: u32) -> Found<'_> {
-    let mut found = Found::default();
-    let Some((file, first)) = File::open(source) else { return found };
-    let mut places = VecDeque::from([(first, 1)]);
-    let mut seen = HashSet::new();
-    while let Some((place, level)) = places.pop_front() {
-        if place == 0 || level > nesting_max || seen.len() >= DIRECTORIES_MAX || !seen.insert(place) {
-            continue;
-        }
-        let Some((directory, next)) = file.directory(place) else { continue };
-        if seen.len() == 1 {
-            found.orientation = directory.number(ORIENTATION).and_then(orientation);
-        }
-        add_previews(&mut found, &directory);
-        let below = directory.numbers(SUB_DIRECTORIES).unwrap_or_default();
-        let below = below.into_iter().take(DIRECTORIES_MAX).filter_map(|place| usize::try_from(place).ok());
-        places.extend(below.map(|place| (place, level + 1)));
-        places.push_back((next, level));
-    }
-    found
-}
-
-fn add_previews<'a>(found: &mut Found<'a>, directory: &Directory<'a>) {
-    let bytes = directory.bytes();
-    let range = |place: u16, length: u16| {
-        let at = directory.number(place)?;
-        Some(piece(bytes, at, directory.number(length).unwrap_or(u64::MAX)))
-    };
-    found.add(range(JPEG_OFFSET, JPEG_LENGTH));
-    // A preview in many strips would be many JPEGs: none is written so.
-    if directory.numbers(STRIP_OFFSETS).is_some_and(|strips| strips.len() == 1) {
-        found.add(range(STRIP_OFFSETS, STRIP_LENGTHS));
-    }
-    found.add(directory.data(PANASONIC_PREVIEW));
 }
 
 /// The bytes at this place, as many as there are.

@@ -7,23 +7,23 @@ const BOXES_MAX: usize = 8192;
 
 /// One box.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Box<'a> {
+pub(crate) struct Box<'a> {
     /// Four characters.
-    pub(super) kind: &'a [u8],
+    pub(crate) kind: &'a [u8],
     /// What follows the header.
-    pub(super) content: Bytes<'a>,
+    pub(crate) content: Bytes<'a>,
 }
 
 impl<'a> Box<'a> {
     /// The version, the flags and what follows them, of a box that has these.
-    pub(super) fn full(&self) -> Option<(u8, u32, Bytes<'a>)> {
+    pub(crate) fn full(&self) -> Option<(u8, u32, Bytes<'a>)> {
         let head = self.content.u32(0)?;
         Some(((head >> 24) as u8, head & 0xff_ffff, Bytes::big(self.content.rest(4))))
     }
 }
 
 /// The boxes in these bytes, one after the other; what is no box ends them.
-pub(super) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Box<'_>> {
+pub(crate) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Box<'_>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let bytes = Bytes::big(rest);
@@ -41,6 +41,6 @@ pub(super) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Box<'_>> {
 }
 
 /// The first box of a kind.
-pub(super) fn find<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<Box<'a>> {
+pub(crate) fn find<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<Box<'a>> {
     boxes(bytes).find(|found| found.kind == kind)
 }
