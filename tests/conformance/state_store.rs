@@ -126,7 +126,7 @@ behaviours! {
         a_row_that_somebody_holds_is_not_overdue,
         each_lane_has_its_own_deadline,
         excused_time_does_not_count,
-        a_lease_that_no_worker_gave_does_not_hold_a_row_for_ever,
+        absurd_times_do_not_hold_a_row_for_ever,
     }
     ledger {
         every_attempt_is_remembered_with_worker_times_and_outcomes,
