@@ -44,7 +44,7 @@ else
 endif
 
 test-cluster: ## RabbitMQ as a cluster of three that loses nodes; takes minutes
-	cargo nextest run --locked -p adapters --run-ignored all --ignore-default-filter --no-capture -E 'test(/::cluster_/)'
+	cargo nextest run $(CARGO_FLAGS) --run-ignored all --ignore-default-filter --no-capture -E 'test(/::cluster_/)'
 
 test-fast: ## everything that needs no server; what was left out is listed as ignored
 	cargo test $(CARGO_FLAGS) $(ARGS)

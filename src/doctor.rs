@@ -67,9 +67,18 @@ async fn examine(check: &'static str, remedy: &str, examined: impl Future<Output
     match result {
         Ok(detail) => Finding { check, ok: true, detail, remedy: None, milliseconds },
         Err(error) => {
-            Finding { check, ok: false, detail: format!("{error:#}"), remedy: Some(remedy.to_owned()), milliseconds }
+            Finding { check, ok: false, detail: in_one_line(&error), remedy: Some(remedy.to_owned()), milliseconds }
         }
     }
+}
+
+/// The error and its causes; most of ours say their cause themselves.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.is_empty() {
+        true => cause,
+        false if told.contains(&cause) => told,
+        false => format!("{told}: {cause}"),
+    })
 }
 
 fn print(finding: &Finding, json: bool) {
@@ -178,4 +187,15 @@ async fn blobs(config: &Config) -> anyhow::Result<String> {
         adapters::blob::open(&config.blobs).map_err(|problems| anyhow!("{}", crate::config::Problems(problems)))?;
     blobs.ping().await?;
     Ok("can be written and read".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let error = anyhow!("no route to host").context("the store is away: no route to host").context("it failed");
+        assert_eq!(in_one_line(&error), "it failed: the store is away: no route to host");
+    }
 }

@@ -78,9 +78,12 @@ impl When {
     }
 }
 
+/// What is in the trash did not fail: it is restored, not redriven.
 fn code(name: &str) -> Result<FailureCode, String> {
-    FailureCode::from_name(name).ok_or_else(|| {
-        let known: Vec<&str> = FailureCode::ALL.iter().map(|code| code.name()).collect();
+    let can_be_redriven = |code: &FailureCode| *code != FailureCode::Trashed;
+    FailureCode::from_name(name).filter(can_be_redriven).ok_or_else(|| {
+        let known: Vec<&str> =
+            FailureCode::ALL.iter().filter(|code| can_be_redriven(code)).map(|code| code.name()).collect();
         format!("one of {}", known.join(", "))
     })
 }
@@ -223,6 +226,7 @@ mod tests {
     fn unknown_codes_are_answered_with_the_known_ones() {
         assert_eq!(code("truncated"), Ok(FailureCode::Truncated));
         assert!(code("oops").unwrap_err().contains("corrupt_source"));
+        assert!(!code("trashed").unwrap_err().contains("trashed"));
         assert!(format("docx").unwrap_err().contains("jpeg"));
         assert!(lane("fast").is_err());
     }

@@ -126,7 +126,7 @@ behaviours! {
         a_row_that_somebody_holds_is_not_overdue,
         each_lane_has_its_own_deadline,
         excused_time_does_not_count,
-        a_lease_that_no_worker_gave_does_not_hold_a_row_for_ever,
+        absurd_times_do_not_hold_a_row_for_ever,
     }
     ledger {
         every_attempt_is_remembered_with_worker_times_and_outcomes,
@@ -137,6 +137,7 @@ behaviours! {
         a_version_that_kills_children_is_quarantined_until_redriven,
         redriven_rows_begin_anew_and_are_woken_at_once,
         a_filter_matches_what_it_says,
+        what_is_in_the_trash_did_not_fail,
         what_fails_again_is_not_found_again_before_a_moment,
         what_ended_at_its_deadline_is_tried_anew_a_few_times,
         old_entries_are_forgotten_in_batches,

@@ -69,6 +69,55 @@ async fn who_works_keeps_its_connection_however_many_come() {
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
 }
 
+/// One byte, and then nothing: the time for the whole request ends it, not the time between two bytes.
+#[tokio::test]
+async fn a_body_that_never_ends_is_told_to_go() {
+    let mut setup = Setup::default();
+    (setup.config.request_timeout_seconds, setup.config.upload_timeout_seconds) = (1, 1);
+    let api = TestApi::with(setup).await;
+    let part = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\nm";
+    for (method, path, kind, begins) in [
+        ("POST", "/2.0/files/content", "multipart/form-data; boundary=XX", part),
+        ("POST", "/v1/redrive", "application/json", "{"),
+        ("PUT", "/v1/files/1/access", "application/json", "{"),
+    ] {
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 1000\r\n\r\n");
+        let mut stream = connected(&api, &format!("{head}{begins}")).await;
+        let mut answer = String::new();
+        timeout(NOT_KEPT_OUT, stream.read_to_string(&mut answer)).await.expect("it is waited for").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 ") || answer.starts_with("HTTP/1.1 503 "), "{path}: {answer}");
+    }
+    api.until("nothing is left of the upload", || api.spooled().is_empty()).await;
+    assert_eq!(api.files().await, 0);
+}
+
+#[tokio::test]
+async fn json_made_to_cost_is_refused() {
+    let api = TestApi::start().await;
+    let file = api.upload("a.jpg", b"meow").await.file;
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let wide = format!("[{}[\"anonymous\"]]", "[\"user:1\"],".repeat(4_000));
+    let (long, number) = (format!("\"{}\"", "n".repeat(3_000_000)), "9".repeat(15_000));
+    // The route, and a field of it that is looked at.
+    for (method, path, field) in [
+        ("PUT", format!("/v1/files/{file}/access"), "access"),
+        ("PUT", format!("/2.0/files/{file}"), "name"),
+        ("POST", "/v1/redrive".to_owned(), "limit"),
+        ("OPTIONS", "/2.0/files/content".to_owned(), "name"),
+    ] {
+        for (what, value) in [("long", &long), ("deep", &deep), ("wide", &wide), ("a huge number", &number)] {
+            let began = Instant::now();
+            let response = api.request(method, &path).body(format!("{{\"{field}\":{value}}}")).send().await;
+            // A server may hang up on what is too long before all of it was sent.
+            let refused = response.map_or(what == "long", |response| response.status().is_client_error());
+            assert!(refused, "{method} {path} took {what}");
+            assert!(began.elapsed() < NOT_KEPT_OUT, "{method} {path}: {what}");
+        }
+    }
+    assert_eq!(api.get("/livez").await.status(), 200);
+}
+
 /// Two servers in a row that disagree on where a request ends would let one client speak in another's name. Whatever
 /// is ambiguous gets one answer at most, and the connection ends.
 #[tokio::test]

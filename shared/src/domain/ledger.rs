@@ -167,7 +167,7 @@ pub struct FileLife {
 pub struct FailureFilter {
     /// Ended with this code.
     pub code: Option<FailureCode>,
-    /// Of sources of this format, found by content.
+    /// Of sources of this format, found by content, else as the name or the declared type suggests.
     pub format: Option<SourceFormat>,
     /// Of this preset.
     pub preset: Option<PresetName>,
@@ -191,7 +191,7 @@ pub struct FailureCount {
 /// Failures of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureGroup {
-    /// The format found by content; `None` when the content was of none.
+    /// The format found by content, else the one that the name or the declared type suggests.
     pub format: Option<SourceFormat>,
     /// Why.
     pub code: FailureCode,

@@ -135,6 +135,17 @@ async fn a_wrong_key_is_refused() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_off_is_told_from_wrong_credentials() {
+    let (_server, store) = start(always(Fault::Answer(403, "RequestTimeTooSkewed"))).await;
+    let away = error(put_bytes(&store, &Bytes::from_static(b"x")).await);
+    assert!(matches!(&away, BlobError::Away(_)) && away.to_string().contains("the clock of this machine"), "{away}");
+    // An answer to HEAD has no code.
+    let (_server, store) = start(always(Fault::RefuseElsewhen)).await;
+    let away = error(store.head(&key(b"x")).await);
+    assert!(matches!(&away, BlobError::Away(_)) && away.to_string().contains("it is 2001-02-03"), "{away}");
+}
+
+#[tokio::test]
 async fn a_server_that_is_down_is_away() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -27,6 +27,8 @@ pub(super) struct Server {
 pub(super) enum Fault {
     /// It answers with this status and code.
     Answer(u16, &'static str),
+    /// It refuses, and its date is another one.
+    RefuseElsewhen,
     /// It says nothing.
     Silence,
     /// It promises a body of 1,000 bytes, sends a few and closes the connection.
@@ -158,6 +160,10 @@ async fn fail(fault: Fault) -> http::Response<s3s::Body> {
             let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>made up</Message></Error>");
             let answer = http::Response::builder().status(status).header("content-type", "application/xml");
             answer.body(s3s::Body::from(body)).unwrap()
+        }
+        Fault::RefuseElsewhen => {
+            let answer = http::Response::builder().status(403).header("date", "Sat, 03 Feb 2001 04:05:06 GMT");
+            answer.body(s3s::Body::empty()).unwrap()
         }
         Fault::Silence => std::future::pending().await,
         Fault::CutBody => promise(s3s::Body::http_body_unsync(StreamBody::new(Box::pin(start)))),

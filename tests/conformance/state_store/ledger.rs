@@ -11,6 +11,7 @@ use shared::domain::lane::Lane;
 use shared::domain::ledger::{AttemptNotes, Entry, EntryKind, FailureFilter, FileLife, Redriven, Reproducer};
 use shared::domain::limits::Limits;
 use shared::domain::representation::{Outcome, State};
+use shared::ports::file_store::{Change, FileStore};
 use shared::ports::ledger::Ledger;
 use shared::ports::state_store::{Registration, StateStore};
 
@@ -204,7 +205,8 @@ pub(super) async fn a_filter_matches_what_it_says(Store { store, .. }: Store) {
         (FailureFilter { code: Some(FailureCode::Truncated), ..EVERYTHING }, 2),
         (FailureFilter { code: Some(FailureCode::ZeroBytes), ..EVERYTHING }, 0),
         (FailureFilter { format: Some(SourceFormat::Png), ..EVERYTHING }, 2),
-        (FailureFilter { format: Some(SourceFormat::Jpeg), ..EVERYTHING }, 0),
+        (FailureFilter { format: Some(SourceFormat::Jpeg), ..EVERYTHING }, 2),
+        (FailureFilter { format: Some(SourceFormat::Gif), ..EVERYTHING }, 0),
         (FailureFilter { preset: Some(preset(SMALL)), ..EVERYTHING }, 2),
         (FailureFilter { since: Some(now.counted_at + 60_000), ..EVERYTHING }, 0),
         (FailureFilter { until: Some(now.counted_at - 60_000), ..EVERYTHING }, 0),
@@ -224,11 +226,22 @@ pub(super) async fn a_filter_matches_what_it_says(Store { store, .. }: Store) {
     let groups = store.failures(10).await.unwrap();
     let told: Vec<_> = groups.iter().map(|group| (group.format, group.code, group.representations)).collect();
     assert!(told.contains(&(Some(SourceFormat::Png), FailureCode::CorruptSource, 2)), "{told:?}");
-    assert!(told.contains(&(None, FailureCode::Truncated, 2)), "{told:?}");
+    assert!(told.contains(&(Some(SourceFormat::Jpeg), FailureCode::Truncated, 2)), "by its name: {told:?}");
     let filter = FailureFilter { preset: Some(preset(SMALL)), format: Some(SourceFormat::Png), ..EVERYTHING };
     let redriven = store.redrive(&filter, Lane::Backfill, 10).await.unwrap();
     assert_eq!(redriven, Redriven { representations: 1, versions: 1 });
     assert!(matches!(state(&store, &png, MEDIUM).await, State::Error(_)));
+}
+
+pub(super) async fn what_is_in_the_trash_did_not_fail(Store { store, .. }: Store) {
+    let waiting = registered(&store, &photo("beach.jpg")).await;
+    store.change(waiting.file_id, &Change::Trash, None).await.unwrap();
+    assert!(matches!(state(&store, &waiting, SMALL).await, State::Error(_)));
+    assert_eq!(store.count_failures(&EVERYTHING).await.unwrap().representations, 0);
+    assert_eq!(store.failures(10).await.unwrap(), []);
+    assert_eq!(store.redrive(&EVERYTHING, Lane::Backfill, 10).await.unwrap(), Redriven::default());
+    store.change(waiting.file_id, &Change::Restore, None).await.unwrap();
+    assert_eq!(state(&store, &waiting, SMALL).await, State::Pending);
 }
 
 pub(super) async fn what_fails_again_is_not_found_again_before_a_moment(Store { store, .. }: Store) {

@@ -77,4 +77,7 @@ pub(super) async fn a_message_that_was_cut_is_not_replayed(Store { store, .. }: 
     store.keep(&ParkedMessage { length_bytes: 1000, ..parked(b"beginning", "too_long") }).await.unwrap();
     assert_eq!(store.request_replay(&all()).await.unwrap(), 0);
     assert!(store.list(&all(), None, 1).await.unwrap()[0].parked.is_cut());
+    // Another one that begins the same.
+    store.keep(&ParkedMessage { length_bytes: 2000, ..parked(b"beginning", "too_long") }).await.unwrap();
+    assert_eq!(store.list(&all(), None, 10).await.unwrap().len(), 2);
 }

@@ -72,7 +72,8 @@ pub(super) async fn an_error_is_final_and_says_why(Store { store, .. }: Store) {
 pub(super) async fn a_retry_is_due_after_its_wait_by_the_databases_clock(Store { store, .. }: Store) {
     let registration = registered(&store, &photo("beach.jpg")).await;
     let first = claimed(&store, &registration).await;
-    let wait = Duration::from_millis(150);
+    // Long enough for a busy machine to look twice before it has passed.
+    let wait = Duration::from_secs(1);
     settled(&store, &registration, &first, &[SMALL, MEDIUM], &retry(wait, false)).await;
     let waiting = row(&store, &registration, SMALL).await;
     assert_eq!((waiting.state, waiting.attempts), (State::Pending, 1));

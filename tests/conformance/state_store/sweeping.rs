@@ -171,17 +171,26 @@ pub(super) async fn excused_time_does_not_count(Store { store, .. }: Store) {
     assert_eq!((ended, state(&store, &slow, SMALL).await), (1, State::Pending));
 }
 
-pub(super) async fn a_lease_that_no_worker_gave_does_not_hold_a_row_for_ever(place: Store) {
+/// As somebody's hand leaves them, or a clock of the database that jumped ahead and back.
+pub(super) async fn absurd_times_do_not_hold_a_row_for_ever(place: Store) {
     let store = &place.store;
     let registration = registered(store, &photo("beach.jpg")).await;
     let token = claimed(store, &registration).await;
     let failure = failure(FailureCode::DeadlineExceeded);
     assert_eq!(store.give_up_overdue(&[], &failure).await.unwrap(), 0);
     assert!(store.extend(&token, LONG).await.unwrap(), "an honest lease stays");
-    place.tamper("UPDATE representation SET lease_until = 9000000000000000").await;
-    assert_eq!(store.due(Duration::ZERO, 10).await.unwrap(), []);
-    store.give_up_overdue(&[], &failure).await.unwrap();
-    assert_eq!(store.due(Duration::ZERO, 10).await.unwrap().len(), 1);
-    assert!(!store.extend(&token, LONG).await.unwrap());
-    claimed(store, &registration).await;
+    for times in [
+        "woken_at = NULL, wakes = 0, lease_until = 9000000000000000",
+        "woken_at = 9000000000000000, wakes = 3, lease_until = NULL",
+        "woken_at = NULL, wakes = 0, due_at = 9000000000000000",
+    ] {
+        place.tamper(&format!("UPDATE representation SET {times}")).await;
+        assert_eq!(store.due(Duration::ZERO, 10).await.unwrap(), [], "{times}");
+        store.give_up_overdue(&[], &failure).await.unwrap();
+        assert_eq!(store.due(Duration::ZERO, 10).await.unwrap().len(), 1, "{times}");
+        assert!(!store.extend(&token, LONG).await.unwrap(), "{times}");
+    }
+    place.tamper("UPDATE representation SET first_attempt_at = 9000000000000000").await;
+    let claim = store.claim(registration.version_id, &token, LONG).await.unwrap().unwrap();
+    assert!(claim.since_first_attempt < LONG, "the deadline counts from the claim");
 }

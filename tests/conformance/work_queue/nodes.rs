@@ -181,13 +181,19 @@ async fn cluster_of_three_loses_a_node_and_its_frozen_leader_and_no_confirmed_wa
     // The first node declared every queue, so it leads them; connections go to it as well.
     nodes[0].freeze();
     proxy.lead_to(nodes[1].address());
-    println!("frozen leader: {SOME} wakes confirmed again within {:?}", load.go_on(SOME).await);
+    eprintln!("frozen leader: {SOME} wakes confirmed again within {:?}", load.go_on(SOME).await);
     nodes[0].thaw();
+    // Its queues follow the others at once, but the node itself stays apart until it is restarted: RabbitMQ 3.
+    block_in_place(|| {
+        nodes[0].control(&["stop_app"]);
+        nodes[0].control(&["start_app"]);
+        nodes[1].await_spare();
+    });
     load.go_on(SOME).await;
 
     nodes[1].kill();
     proxy.lead_to(nodes[2].address());
-    println!("lost node: {SOME} wakes confirmed again within {:?}", load.go_on(SOME).await);
+    eprintln!("lost node: {SOME} wakes confirmed again within {:?}", load.go_on(SOME).await);
     block_in_place(|| nodes[1].run());
     load.go_on(SOME).await;
     let confirmed = load.end().await;

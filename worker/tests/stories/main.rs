@@ -10,6 +10,7 @@
 mod children;
 mod engine;
 mod liar;
+mod memory;
 mod parent;
 mod role;
 mod sandbox;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
 fn run_stories() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let trials = children::ALL.iter().chain(sandbox::ALL).chain(role::ALL).map(|(name, story)| {
+    let trials = children::ALL.iter().chain(sandbox::ALL).chain(memory::ALL).chain(role::ALL).map(|(name, story)| {
         Trial::test(*name, move || {
             story();
             Ok(())

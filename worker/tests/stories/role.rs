@@ -10,10 +10,12 @@ use shared::domain::fit_preset;
 use shared::domain::format::SourceFormat;
 use shared::domain::ids::{FileVersionId, Sha256Digest};
 use shared::domain::lane::{Lane, shard_of};
+use shared::domain::ledger::EntryKind;
 use shared::domain::plan;
 use shared::domain::representation::{Representation, State};
 use shared::domain::source::{AllowedBucket, AllowedBuckets};
 use shared::event::{self, Meaning};
+use shared::ports::file_store::Change;
 use shared::ports::work_queue::Message;
 
 use crate::children::{Story, told};
@@ -36,6 +38,7 @@ pub(crate) const ALL: &[Story] = &[
     ("a_small_box_is_scaled_from_a_larger_representation", || told(a_small_box_is_scaled())),
     ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
     ("a_deleted_version_is_rendered_no_further", || told(a_deleted_version_is_rendered_no_further())),
+    ("a_trashed_version_is_rendered_once_it_is_back", || told(a_trashed_version_is_rendered_once_it_is_back())),
     ("draining_hands_back_what_does_not_end_in_time", || told(draining_hands_back())),
     ("the_second_signal_does_not_wait", || told(the_second_signal_does_not_wait())),
 ];
@@ -110,6 +113,9 @@ async fn a_source_that_comes_late_is_found() {
     let file = world.settled("late.bmp").await;
     assert!(all_succeeded(&file));
     assert!(file.representations.iter().all(|row| row.attempts > 1));
+    let entries = world.store.life(file.file.id).await.unwrap().unwrap().entries;
+    let claims = entries.iter().filter(|entry| entry.kind == EntryKind::Claimed);
+    assert!(claims.into_iter().all(|claim| claim.presets.len() == 5), "siblings were tried apart: {entries:#?}");
     worker.drain().await;
 }
 
@@ -309,11 +315,28 @@ async fn a_deleted_version_is_rendered_no_further() {
     world.config.lease_seconds = 4;
     let worker = world.start_worker();
     let at_work = child_at_work().await;
-    world.delete_representations().await;
+    let file = world.file("endless.bmp").await.unwrap().file.id;
+    world.files.change(file, &Change::Trash, None).await.unwrap();
+    world.files.change(file, &Change::Purge, None).await.unwrap();
     eventually("the child is killed when its rows are gone", || !children().contains(&at_work)).await;
     world.upload("plain.bmp", &picture()).await;
-    assert!(all_succeeded(&world.settled("plain.bmp").await));
-    assert!(world.file("endless.bmp").await.unwrap().representations.is_empty());
+    assert!(all_succeeded(&world.settled("plain.bmp").await), "the permit is stuck");
+    assert!(world.store.life(file).await.unwrap().is_none());
+    worker.drain().await;
+}
+
+async fn a_trashed_version_is_rendered_once_it_is_back() {
+    let mut world = busy_world(0).await;
+    world.config.lease_seconds = 4;
+    let worker = world.start_worker();
+    let at_work = child_at_work().await;
+    let file = world.file("endless.bmp").await.unwrap().file.id;
+    world.files.change(file, &Change::Trash, None).await.unwrap();
+    eventually("the child is killed when nobody wants its work", || !children().contains(&at_work)).await;
+    assert_eq!(codes(&world.file("endless.bmp").await.unwrap()), [FailureCode::Trashed]);
+    world.put_source("endless.bmp", &picture());
+    world.files.change(file, &Change::Restore, None).await.unwrap();
+    assert!(all_succeeded(&world.settled("endless.bmp").await));
     worker.drain().await;
 }
 

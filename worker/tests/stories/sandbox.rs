@@ -182,14 +182,18 @@ fn end(answer: &Answer) -> String {
 
 fn corpus() -> Vec<PathBuf> {
     let samples = || concat!(env!("CARGO_MANIFEST_DIR"), "/../src/demo/samples").to_owned();
-    let directories = std::env::var("THUMBLINE_TEST_CORPUS").unwrap_or_else(|_| samples());
+    files_of(&std::env::var("THUMBLINE_TEST_CORPUS").unwrap_or_else(|_| samples()))
+}
+
+/// Every file in these directories, which colons separate.
+pub(crate) fn files_of(directories: &str) -> Vec<PathBuf> {
     let listed = directories.split(':').flat_map(|directory| std::fs::read_dir(directory).unwrap());
     let mut files: Vec<_> = listed.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
     files.sort();
     files
 }
 
-fn corpus_limits() -> LimitsTable {
+pub(crate) fn corpus_limits() -> LimitsTable {
     LimitsTable::same(Limits {
         source_bytes_max: 500 << 20,
         width_pixels_max: 65_535,

@@ -17,6 +17,7 @@ use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::file_store::FileStore;
 use shared::ports::parking::{Parked, ParkedFilter, ParkingStore};
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
@@ -34,6 +35,7 @@ const DEFAULTS: &str = include_str!("../../../config.default.toml");
 pub(crate) struct World {
     directory: tempfile::TempDir,
     pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) files: Arc<dyn FileStore>,
     pub(crate) access: Arc<dyn AccessStore>,
     pub(crate) parking: Arc<dyn ParkingStore>,
     pub(crate) scans: Arc<dyn ScanStore>,
@@ -83,6 +85,7 @@ impl World {
         Self {
             directory,
             store: Arc::new(database.clone()),
+            files: Arc::new(database.clone()),
             access: Arc::new(database.clone()),
             parking: Arc::new(database.clone()),
             scans: Arc::new(database),
@@ -195,14 +198,6 @@ impl World {
             sea_orm::Database::connect(ConnectOptions::new(url).max_connections(1).to_owned()).await.unwrap();
         connection.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
         connection
-    }
-
-    /// Takes every representation away, as a deletion of their file does.
-    pub(crate) async fn delete_representations(&self) {
-        let url = format!("sqlite:{}", self.directory.path().join("rows.db").display());
-        let connection = sea_orm::Database::connect(url).await.unwrap();
-        connection.execute_unprepared("DELETE FROM representation").await.unwrap();
-        connection.close().await.unwrap();
     }
 
     /// What is parked, once it is.

@@ -91,11 +91,13 @@ fn quarantine(version: FileVersionId, rows: &[ClaimedRow]) -> Result<Option<Fail
     Ok(Some(Failure { code, reason: quarantine_reason.clone().unwrap_or_default() }))
 }
 
-/// A claim resets the wakes: should the lease run out, the sweeper wakes the row at once.
+/// A claim resets the wakes: should the lease run out, the sweeper wakes the row at once. A first attempt in the future
+/// is that of a clock that has jumped back since; the deadline counts from now.
 pub(super) fn take(version: FileVersionId, token: &ClaimToken, lease: Duration) -> Sql {
     Sql::new(
         "UPDATE representation
-         SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, {now}),
+         SET attempts = attempts + 1,
+             first_attempt_at = CASE WHEN first_attempt_at <= {now} THEN first_attempt_at ELSE {now} END,
              lease_token = $2, claimed_at = {now}, lease_until = {now} + $3, woken_at = NULL, wakes = 0
          WHERE file_version_id = $1 AND state IN ('pending', 'viewable')
            AND due_at <= {now} AND (lease_until IS NULL OR lease_until <= {now})

@@ -94,7 +94,8 @@ fn filtered(sql: &str, which: &str, filter: &ParkedFilter) -> Sql {
 fn keep(parked: &ParkedMessage) -> Result<Sql, StoreError> {
     let Message { body, content_type, headers } = &parked.message;
     let headers = serde_json::to_string(headers).map_err(|error| StoreError::Away(Box::new(error)))?;
-    let both = [headers.as_bytes(), b"\0", body].concat();
+    // Of a long message only the beginning is kept, so its length tells it from another one that begins the same.
+    let whole = [headers.as_bytes(), b"\0", &parked.length_bytes.to_be_bytes(), body].concat();
     // Parked again while it waits to be published: the one who publishes must not remove it.
     Ok(Sql::new(
         "INSERT INTO parked (digest, body, length_bytes, content_type, headers, code, reason, times, first_at, last_at)
@@ -102,7 +103,7 @@ fn keep(parked: &ParkedMessage) -> Result<Sql, StoreError> {
          ON CONFLICT (digest) DO UPDATE
          SET times = parked.times + 1, last_at = {now}, code = excluded.code, reason = excluded.reason, replay_at = NULL",
     )
-    .value(Sha256Digest::of(&both).to_string())
+    .value(Sha256Digest::of(&whole).to_string())
     .value(body.to_vec())
     .value(bytes(parked.length_bytes))
     .value(content_type.as_deref().map(text))

@@ -60,7 +60,7 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("names", ask::names(version, "fit_")),
         ("due", sweep::wake(Duration::from_secs(30), 100)),
         ("give_up_overdue", sweep::give_up(Lane::Normal, Duration::from_secs(900), &failure)),
-        ("release_absurd_leases", sweep::release_absurd_leases()),
+        ("release_absurd_times", sweep::release_absurd_times()),
         ("backlog", backlog::lanes()),
         ("order_of", register::order_of(40)),
         ("same_content", facts::same_content(40, version, counted)),

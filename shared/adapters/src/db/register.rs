@@ -2,6 +2,7 @@
 
 use sea_orm::{DatabaseTransaction, FromQueryResult, Value};
 use shared::domain::file::{Condition, NewAccess, NewFileVersion, VersionOrder, Wanted, folded_name};
+use shared::domain::format::SourceFormat;
 use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
 use shared::domain::source::SourceLocation;
@@ -139,8 +140,8 @@ pub(super) fn insert_version(file: i64, new: &NewFileVersion) -> Sql {
     Sql::new(
         "INSERT INTO file_version (file_id, identity, sequence, occurred_at, name, source_blob, source_bucket,
              source_key, declared_size, declared_content_type, declared_etag, declared_sha256, sha1, length_bytes,
-             sha256, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, {now})
+             sha256, declared_format, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, {now})
          ON CONFLICT (file_id, identity) DO NOTHING
          RETURNING id",
     )
@@ -159,6 +160,7 @@ pub(super) fn insert_version(file: i64, new: &NewFileVersion) -> Sql {
     .value(new.sha1.as_deref().map(text))
     .value(new.bytes.map(|counted| bytes(counted.length_bytes)))
     .value(new.bytes.map(|counted| counted.sha256.to_string()))
+    .value(SourceFormat::declared(&new.name, declared.content_type.as_deref()).map(SourceFormat::name))
 }
 
 pub(super) fn known_version(file: i64, new: &NewFileVersion) -> Sql {

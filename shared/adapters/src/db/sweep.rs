@@ -20,8 +20,8 @@ const WAKES_MAX: u32 = 8;
 /// Rows looked at for one version that is returned, so that one sweep stays short however long the backlog is.
 const ROWS_PER_VERSION: i64 = 32;
 
-/// A lease that ends later than this from now was not given by a worker.
-const LEASE_MAX: Duration = Duration::from_secs(86_400);
+/// No lease, wake or retry puts a row further ahead than this: the longest wait of a schedule is a day and a fifth.
+const AHEAD_MAX: Duration = Duration::from_secs(2 * 86_400);
 
 #[derive(Debug, FromQueryResult)]
 struct WokenRow {
@@ -51,7 +51,7 @@ impl Database {
     ) -> Result<u64, StoreError> {
         let mut ended = 0;
         let transaction = self.begin().await?;
-        release_absurd_leases().run(&transaction).await?;
+        release_absurd_times().run(&transaction).await?;
         for (lane, deadline) in deadlines {
             let rows: Vec<ChangedRow> = give_up(*lane, *deadline, failure).all(&transaction).await?;
             let entries = changed(&rows, |version| NewEntry::new(version, EntryKind::Overdue).failure(failure))?;
@@ -108,15 +108,19 @@ SELECT file_version_id FROM (
     ORDER BY {idle_since} LIMIT $1
 ) AS woken_{wakes}";
 
-/// No worker takes rows for longer than an hour. A lease that ends later than in a day is somebody's hand, or a clock that
-/// jumped; kept, nobody could ever take the row. A row under a lease has no wakes, so the index finds it.
-pub(super) fn release_absurd_leases() -> Sql {
+/// A row that is idle only from a moment too far ahead was put there by somebody's hand, or by a clock that has jumped
+/// back since; kept, nobody would look at it until then.
+pub(super) fn release_absurd_times() -> Sql {
+    let wakes: Vec<String> = (0..=WAKES_MAX).map(|wakes| wakes.to_string()).collect();
     Sql::new(
-        "UPDATE representation SET lease_token = NULL, claimed_at = NULL, lease_until = NULL
-         WHERE state IN ('pending', 'viewable') AND wakes = 0 AND lease_until IS NOT NULL
-           AND coalesce(lease_until, woken_at, due_at) > {now} + $1",
+        "UPDATE representation
+         SET lease_token = NULL, claimed_at = NULL, lease_until = NULL, woken_at = NULL, wakes = 0,
+             due_at = CASE WHEN due_at > {now} THEN {now} ELSE due_at END
+         WHERE state IN ('pending', 'viewable') AND wakes IN ({wakes}) AND {idle_since} > {now} + $1",
     )
-    .value(millis(LEASE_MAX))
+    .part("wakes", &wakes.join(", "))
+    .part("idle_since", IDLE_SINCE)
+    .value(millis(AHEAD_MAX))
 }
 
 pub(super) fn give_up(lane: Lane, deadline: Duration, failure: &Failure) -> Sql {

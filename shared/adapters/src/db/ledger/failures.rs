@@ -132,9 +132,16 @@ async fn note(on: &DatabaseTransaction, rows: &[ChangedRow], why: &str) -> Resul
     Ok(Redriven { representations: rows.len() as u64, versions: versions.len() as u64 })
 }
 
+/// Rows that failed. What is in the trash did not: it waits to be restored or removed.
+const FAILED: &str = "representation.state = 'error' AND representation.code <> 'trashed'";
+
+/// The format that was found, else the one that the name or the declared type suggests: most of what ends as corrupt does
+/// so before its header is read.
+const FORMAT: &str = "coalesce(file_version.format, file_version.declared_format)";
+
 /// The condition on rows, with values from `$first` on.
 fn matching(sql: Sql, filter: &FailureFilter, first: usize) -> Sql {
-    let mut conditions = vec!["representation.state = 'error'".to_owned()];
+    let mut conditions = vec![FAILED.to_owned()];
     let mut values: Vec<sea_orm::Value> = Vec::new();
     let mut also = |condition: &str, value: sea_orm::Value| {
         conditions.push(format!("{condition} ${}", first + values.len()));
@@ -156,7 +163,7 @@ fn matching(sql: Sql, filter: &FailureFilter, first: usize) -> Sql {
         let number = first + values.len();
         conditions.push(format!(
             "EXISTS (SELECT 1 FROM file_version
-                     WHERE file_version.id = representation.file_version_id AND file_version.format = ${number})"
+                     WHERE file_version.id = representation.file_version_id AND {FORMAT} = ${number})"
         ));
         values.push(format.name().into());
     }
@@ -214,14 +221,16 @@ fn group(limit: u32) -> Sql {
              (SELECT max(one.reason) FROM representation AS one
               WHERE one.file_version_id = example AND one.state = 'error' AND one.code = failed.code) AS reason
          FROM (
-             SELECT file_version.format AS format, representation.code AS code, count(*) AS representations,
+             SELECT {format} AS format, representation.code AS code, count(*) AS representations,
                  count(DISTINCT file_version_id) AS versions, min(settled_at) AS first_at, max(settled_at) AS last_at,
                  max(file_version_id) AS example
              FROM representation JOIN file_version ON file_version.id = representation.file_version_id
-             WHERE state = 'error' GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT $1
+             WHERE {failed} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT $1
          ) AS failed
          ORDER BY representations DESC, format, code",
     )
+    .part("format", FORMAT)
+    .part("failed", FAILED)
     .value(i64::from(limit))
 }
 

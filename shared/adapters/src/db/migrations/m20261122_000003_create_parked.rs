@@ -11,7 +11,7 @@ impl MigrationName for Migration {
     }
 }
 
-/// `digest` is of the body and the headers; `headers` is a JSON object of texts.
+/// `digest` is of the headers, the length and the body; `headers` is a JSON object of texts.
 const PARKED: &str = "
 CREATE TABLE parked (
     id {id},
