@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use adapters::db::Database;
 use shared::ports::access_store::AccessStore;
+use shared::ports::announcements::AnnouncementLog;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
@@ -28,6 +29,8 @@ pub struct Platform {
     pub files: Arc<dyn FileStore>,
     /// Who may see what; the same database.
     pub access: Arc<dyn AccessStore>,
+    /// What is told to others; the same database.
+    pub announcements: Arc<dyn AnnouncementLog>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// How far buckets were looked through.
@@ -97,6 +100,7 @@ impl Platform {
             store: database.clone(),
             files: database.clone(),
             access: database.clone(),
+            announcements: database.clone(),
             parking: database.clone(),
             scans: database,
             queue,

@@ -167,6 +167,7 @@ impl Running {
         let deps = worker::Deps {
             store: platform.store.clone(),
             access: platform.access.clone(),
+            announcements: platform.announcements.clone(),
             scans: platform.scans.clone(),
             parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),

@@ -1,6 +1,7 @@
 //! What every `StateStore` and `FileStore` does: the behaviours below, each run over SQLite and over PostgreSQL.
 
 mod access;
+mod announcing;
 mod asking;
 mod away;
 mod claiming;
@@ -68,6 +69,18 @@ behaviours! {
         without_a_word_a_new_version_keeps_the_access,
         tokens_are_found_until_they_are_revoked_or_expire,
         logins_are_found_in_any_letter_case,
+    }
+    announcing {
+        what_settles_is_told_in_order_and_the_end_once,
+        what_was_not_written_is_not_told,
+        what_ends_at_its_deadline_is_told,
+        of_ten_collectors_one_takes_each_news,
+        who_follows_the_log_misses_nothing,
+        one_at_a_time_has_the_turn_to_publish,
+        only_what_was_published_is_forgotten,
+        news_of_what_is_gone_are_dropped,
+        who_may_see_it_is_told_as_it_is_now,
+        an_impossible_row_does_not_hold_up_the_others,
     }
     asking {
         absent_rows_become_pending_once,

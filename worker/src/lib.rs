@@ -13,7 +13,8 @@
 //! 5. An attempt that failed ends the row or makes it due again (`retry`). `sweeper` wakes rows that are due and
 //!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only;
 //!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
-//! 6. What happened stays in the ledger, until `retention` forgets it.
+//! 6. Others are told (`announcer`), by what the settling transactions have left in the outbox.
+//! 7. What happened stays in the ledger, until `retention` forgets it.
 //!
 //! Stores lose notifications; `scan` looks through the buckets for what was never announced.
 //! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
@@ -22,6 +23,7 @@
 //! back as if it had never been claimed.
 
 mod admission;
+mod announcer;
 pub mod child;
 mod config;
 mod dead_wakes;
@@ -50,6 +52,7 @@ use shared::domain::limits::LimitsTable;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
+use shared::ports::announcements::AnnouncementLog;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::ParkingStore;
 use shared::ports::scan::ScanStore;
@@ -79,6 +82,8 @@ pub struct Deps {
     pub store: Arc<dyn StateStore>,
     /// Who may see what.
     pub access: Arc<dyn AccessStore>,
+    /// What is told to others.
+    pub announcements: Arc<dyn AnnouncementLog>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// How far buckets were looked through.
@@ -140,6 +145,8 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     parts.spawn(intake::consume(Arc::clone(&worker), uploads, tasks.clone()));
     parts.spawn(dispatcher::dispatch(Arc::clone(&worker), lanes, tasks.clone()));
     parts.spawn(dead_wakes::consume(Arc::clone(&worker), dead));
+    parts.spawn(announcer::collect(Arc::clone(&worker)));
+    parts.spawn(announcer::publish(Arc::clone(&worker)));
     parts.spawn(retention::forget(Arc::clone(&worker)));
     parts.spawn(parking::drain(Arc::clone(&worker), parked));
     parts.spawn(parking::replay(Arc::clone(&worker)));

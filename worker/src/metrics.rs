@@ -84,6 +84,16 @@ pub(crate) fn parked(count: u64) {
     gauge!(names::PARKED).set(count as f64);
 }
 
+/// An announcement was published to the exchange.
+pub(crate) fn announced(topic: &str) {
+    counter!(names::ANNOUNCEMENTS, "topic" => topic.to_owned()).increment(1);
+}
+
+/// How many announcements wait for the exchange.
+pub(crate) fn announcements_waiting(count: u64) {
+    gauge!(names::ANNOUNCEMENTS_WAITING).set(count as f64);
+}
+
 /// A representation settled as `success` or `error`.
 pub(crate) fn settled(preset: &PresetName, state: &'static str, code: Option<FailureCode>) {
     let code = code.map_or("", FailureCode::name);

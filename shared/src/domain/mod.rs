@@ -1,6 +1,7 @@
 //! The words of the product as types, in reading order; DESIGN's vocabulary is theirs.
 
 pub mod access;
+pub mod announcement;
 pub mod blob_key;
 pub mod capability;
 pub mod cost;

@@ -16,6 +16,7 @@ use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
+use shared::ports::announcements::AnnouncementLog;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::{Parked, ParkedFilter, ParkingStore};
 use shared::ports::scan::ScanStore;
@@ -35,6 +36,7 @@ pub(crate) struct World {
     directory: tempfile::TempDir,
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) access: Arc<dyn AccessStore>,
+    pub(crate) announcements: Arc<dyn AnnouncementLog>,
     pub(crate) parking: Arc<dyn ParkingStore>,
     pub(crate) scans: Arc<dyn ScanStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
@@ -84,6 +86,7 @@ impl World {
             directory,
             store: Arc::new(database.clone()),
             access: Arc::new(database.clone()),
+            announcements: Arc::new(database.clone()),
             parking: Arc::new(database.clone()),
             scans: Arc::new(database),
             blobs,
@@ -102,6 +105,7 @@ impl World {
         let deps = Deps {
             store: Arc::clone(&self.store),
             access: Arc::clone(&self.access),
+            announcements: Arc::clone(&self.announcements),
             parking: Arc::clone(&self.parking),
             scans: Arc::clone(&self.scans),
             blobs: Arc::clone(&self.blobs),

@@ -11,9 +11,11 @@
 //! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`: those of the [`FileStore`].
+//! - `announcements`: what is told to others, left by those that settle.
 //! - `ledger`: what those statements leave behind, and what failed.
 
 mod access;
+mod announcements;
 mod ask;
 mod backlog;
 mod change;
