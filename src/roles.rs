@@ -138,6 +138,7 @@ impl Running {
         let deps = api::Deps {
             store: platform.store.clone(),
             files: platform.files.clone(),
+            announcements: platform.announcements.clone(),
             parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             queue: platform.queue.clone(),

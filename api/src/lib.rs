@@ -9,7 +9,7 @@
 //! - `router`: every route with its access on one screen; `routes`: one file each.
 //! - `upload`: multipart, names, the spool and registration; `content`: conditions, ranges, names and signed URLs.
 //! - `cors` and `rate`: browsers of other origins, and how much one principal may ask.
-//! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
+//! - `asking`: how a `none` is started. `pace` and `waiting`: how long it takes, and waiting for it. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
 //! - [`openapi`]: the description of our own API.
 //! - `observe`, `serve` and `seats`: what happens around every request and connection.
@@ -20,6 +20,7 @@ use shared::domain::capability::Capabilities;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
+use shared::ports::announcements::AnnouncementLog;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
@@ -50,6 +51,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod waiting;
 mod wire;
 
 pub use config::Config;
@@ -67,6 +69,8 @@ pub struct Deps {
     pub files: Arc<dyn FileStore>,
     /// Who may see what.
     pub access: Arc<dyn AccessStore>,
+    /// What is told to others.
+    pub announcements: Arc<dyn AnnouncementLog>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// Sources of uploads and bytes of representations.
@@ -98,7 +102,8 @@ pub struct Deps {
 /// What every route shares.
 struct App {
     deps: Deps,
-    pace: pace::Pace,
+    pace: pace::Clock,
+    waiting_room: Arc<waiting::WaitingRoom>,
     requests: rate::Limiter,
     uploads: rate::Limiter,
 }

@@ -84,8 +84,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "getFile",
         tag: "files",
         summary: "A file, and where each of its representations stands",
-        parameters: &[FILE],
-        answers: &[json("File", "The file with its current version.")],
+        parameters: &[
+            FILE,
+            in_query(
+                "wait",
+                "Seconds to wait until nothing is pending; more than 60 are 60.",
+                r#"{"type":"integer","minimum":0,"maximum":60,"default":0}"#,
+            ),
+        ],
+        answers: &[json(
+            "File",
+            "The file with its current version. While anything is pending, `Retry-After` and `eta_ms` say for how long.",
+        )],
         ..GET
     },
     Operation {

@@ -123,6 +123,7 @@ impl TestApi {
         let router = router(Deps {
             store: Arc::new(store.clone()),
             files: Arc::new(store.clone()),
+            announcements: Arc::new(store.clone()),
             parking: Arc::new(store.clone()),
             blobs: (setup.blobs)(Arc::clone(&blobs)),
             queue: (setup.queue)(Arc::clone(&queue)),

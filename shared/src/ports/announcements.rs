@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use super::state_store::StoreError;
 use crate::domain::announcement::{Announcement, Position};
+use crate::domain::file::UnixMillis;
 use crate::domain::ids::ClaimToken;
+use crate::domain::lane::Lane;
 
 /// The log of announcements, and the outbox that feeds it.
 ///
@@ -24,6 +26,9 @@ pub trait AnnouncementLog: Send + Sync + 'static {
 
     /// What the log has now.
     async fn span(&self) -> Result<Span, StoreError>;
+
+    /// The representations that settled last: those of the newest `limit` announcements, not older than `age`.
+    async fn service(&self, limit: u32, age: Duration) -> Result<Service, StoreError>;
 
     /// Who publishes to the exchange: takes that turn for `lease`, when something is to be published and nobody has it.
     /// Returns the position up to which everything was published.
@@ -49,4 +54,24 @@ pub struct Span {
     pub newest: Position,
     /// Up to where everything was published to the exchange.
     pub published: Position,
+}
+
+/// What was served lately.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Service {
+    /// When this was read, by the database's clock.
+    pub read_at: UnixMillis,
+    /// In no particular order.
+    pub served: Vec<Served>,
+}
+
+/// A representation that settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    /// In which lane.
+    pub lane: Lane,
+    /// When, by the database's clock.
+    pub at: UnixMillis,
+    /// How long after it had become `pending`.
+    pub waited: Duration,
 }

@@ -205,6 +205,10 @@ impl StateStore for Database {
         self.bounded(|| self.read_recent(before, limit)).await
     }
 
+    async fn unsettled(&self, versions: &[FileVersionId]) -> Result<Vec<FileVersionId>, StoreError> {
+        self.bounded(|| self.read_unsettled(versions)).await
+    }
+
     async fn backlog(&self) -> Result<Vec<LaneBacklog>, StoreError> {
         self.bounded(|| self.count_backlog()).await
     }

@@ -80,6 +80,8 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("files_of", listing::files_of(&by_name)),
         ("representations", read::representations(40..50)),
         ("outbox", announcements::outbox::insert(&[(version, News::Success(wanted[0].preset.clone()))])),
+        ("unsettled", read::unsettled(40..50)),
+        ("service", announcements::service(1000, Duration::from_secs(600))),
         ("announcements after", announcements::after(40, 100)),
         ("forget announcements", announcements::oldest(Duration::from_secs(1), 1000)),
         ("ledger entries", ledger::insert(&[ledger::NewEntry::new(version, EntryKind::Claimed)])),

@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use sea_orm::FromQueryResult;
 use shared::domain::announcement::{Announcement, Position};
 use shared::domain::ids::ClaimToken;
-use shared::ports::announcements::{AnnouncementLog, Span};
+use shared::ports::announcements::{AnnouncementLog, Served, Service, Span};
 use shared::ports::state_store::StoreError;
 
 use super::Database;
-use super::convert::{Place, file_id, millis};
+use super::convert::{Place, duration, file_id, lane, millis};
 use super::sql::Sql;
 
 #[derive(Debug, FromQueryResult)]
@@ -34,6 +34,14 @@ struct SpanRow {
     published: i64,
 }
 
+#[derive(Debug, FromQueryResult)]
+struct ServedRow {
+    now: i64,
+    lane: Option<String>,
+    at: Option<i64>,
+    waited_ms: Option<i64>,
+}
+
 #[async_trait]
 impl AnnouncementLog for Database {
     async fn collect(&self, limit: u32) -> Result<u32, StoreError> {
@@ -49,6 +57,16 @@ impl AnnouncementLog for Database {
         let row: Option<SpanRow> = self.bounded(|| span().first(&self.connection)).await?;
         let row = row.ok_or_else(|| Place::new("announcement_log", 1).impossible("id", "is missing"))?;
         Ok(Span { oldest: row.oldest.unwrap_or(row.newest + 1), newest: row.newest, published: row.published })
+    }
+
+    async fn service(&self, limit: u32, age: Duration) -> Result<Service, StoreError> {
+        let rows: Vec<ServedRow> = self.bounded(|| service(limit, age).all(&self.connection)).await?;
+        let read_at = rows.first().map_or(0, |row| row.now);
+        let served = rows.iter().filter_map(|row| Some((row.lane.as_ref()?, row.at?, row.waited_ms?)));
+        let served = served.map(|(name, at, waited_ms)| {
+            Ok(Served { lane: lane("announced", name)?, at, waited: duration(waited_ms) })
+        });
+        Ok(Service { read_at, served: served.collect::<Result<_, StoreError>>()? })
     }
 
     async fn take_turn(&self, token: &ClaimToken, lease: Duration) -> Result<Option<Position>, StoreError> {
@@ -103,6 +121,19 @@ fn span() -> Sql {
              published_position AS published
          FROM announcement_log WHERE id = 1",
     )
+}
+
+/// A range of the newest positions; one row with the time alone when it is empty.
+pub(super) fn service(limit: u32, age: Duration) -> Sql {
+    Sql::new(
+        "SELECT {now} AS now, announcement.lane, announcement.at, announcement.waited_ms
+         FROM announcement_log LEFT JOIN announcement
+             ON announcement.position > announcement_log.last_position - $1
+             AND announcement.at >= {now} - $2 AND announcement.lane IS NOT NULL
+         WHERE announcement_log.id = 1",
+    )
+    .value(i64::from(limit))
+    .value(millis(age))
 }
 
 /// Writes nothing when nothing is to be published, so that looking often is cheap.
