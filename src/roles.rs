@@ -150,6 +150,7 @@ impl Running {
             auth: api::auth::Auth::new(&config.auth, platform.access.clone(), keys(config)?),
             access: platform.access.clone(),
             links: api::Links::new(&config.api.public_url, address),
+            shutdown: self.shutdown.drain.clone(),
             signer: api::Signer::new(config.signing_secret()),
             sources: platform.sources.clone(),
             exposition,

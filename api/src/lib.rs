@@ -9,7 +9,8 @@
 //! - `router`: every route with its access on one screen; `routes`: one file each.
 //! - `upload`: multipart, names, the spool and registration; `content`: conditions, ranges, names and signed URLs.
 //! - `cors` and `rate`: browsers of other origins, and how much one principal may ask.
-//! - `asking`: how a `none` is started. `pace` and `waiting`: how long it takes, and waiting for it. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
+//! - `asking`: how a `none` is started. `pace` and `waiting`: how long it takes, and waiting for it;
+//!   `tail`: the end of the log that streams of events follow. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
 //! - [`openapi`]: the description of our own API.
 //! - `observe`, `serve` and `seats`: what happens around every request and connection.
@@ -26,6 +27,8 @@ use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
 use shared::ports::work_queue::WorkQueue;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 mod asking;
 pub mod auth;
@@ -48,6 +51,7 @@ mod router;
 mod routes;
 mod seats;
 mod serve;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -93,6 +97,8 @@ pub struct Deps {
     pub auth: auth::Auth,
     /// Where clients reach this process.
     pub links: Links,
+    /// Cancelled when streams of events are to end.
+    pub shutdown: CancellationToken,
     /// Signs URLs that need no credentials.
     pub signer: Signer,
     /// The metrics of this process, when they are to be on this listener too.
@@ -104,6 +110,9 @@ struct App {
     deps: Deps,
     pace: pace::Clock,
     waiting_room: Arc<waiting::WaitingRoom>,
+    tail: Arc<tail::Tail>,
+    /// One for each stream of events.
+    streams: Arc<Semaphore>,
     requests: rate::Limiter,
     uploads: rate::Limiter,
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use http::{HeaderMap, Method};
+use tokio::sync::Semaphore;
 
 use crate::auth::access::{Access, CALLER, DOWNLOAD, FILE, OWN_DECISION, Operator, Public, ROUTE};
 use crate::auth::guard;
@@ -14,12 +15,16 @@ use crate::content::small::SmallBlobs;
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
 use crate::prompt_queue::PromptQueue;
+use crate::tail::Tail;
 use crate::waiting::{WAIT_SECONDS_MAX, WaitingRoom};
 use crate::{App, Deps, cors, observe, pace, rate, routes};
 
 /// Requests that wait for something at the same time; more are answered at once. Together with the streams of events they
 /// leave room for others among the connections of `serve`.
 const WAITING_MAX: usize = 400;
+
+/// Streams of events at the same time.
+const STREAMS_MAX: usize = 400;
 
 /// One line of the table.
 struct Route {
@@ -130,6 +135,7 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         wait("/v1/files/{file}", FILE, get(routes::own_file::get)),
         read("/v1/files/{file}/access", Operator, get(routes::access::get).put(routes::access::put)),
         read("/v1/files/{file}/explain", Operator, get(routes::explain::get)),
+        read("/v1/events", CALLER, get(routes::events::get)),
         read("/v1/failures", Operator, get(routes::failures::get)),
         read("/v1/redrive", Operator, post(routes::redrive::post)),
         read("/v1/presets", CALLER, get(routes::presets::get)),
@@ -203,8 +209,10 @@ pub fn router(mut deps: Deps) -> Router {
     let requests = rate::Limiter::new(deps.config.requests_per_minute);
     let uploads = rate::Limiter::new(deps.config.uploads_per_minute);
     let pace = pace::Clock::new(Arc::clone(&deps.store), Arc::clone(&deps.announcements));
+    let tail = Tail::new(Arc::clone(&deps.announcements));
+    let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let waiting_room = WaitingRoom::new(Arc::clone(&deps.store), WAITING_MAX);
-    let app = Arc::new(App { deps, pace, waiting_room, requests, uploads });
+    let app = Arc::new(App { deps, pace, waiting_room, tail, streams, requests, uploads });
     let mut router = Router::new();
     for route in table(&ops) {
         let Route { access, time, takes_query_token, .. } = route;

@@ -127,6 +127,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..GET
     },
     Operation {
+        path: "/v1/events",
+        id: "followEvents",
+        tag: "events",
+        summary: "What happens to the files that the caller may see, as server-sent events",
+        parameters: &[in_query(
+            "last_event_id",
+            "Begin after this event; the header `Last-Event-ID` says the same. Left out: with what happens from now on.",
+            r#"{"type":"string","pattern":"^[0-9]{0,18}$"}"#,
+        )],
+        answers: &[Answer {
+            status: 200,
+            description: "A stream; `event` is file_version.completed, representation.success or representation.error, \
+                `data` a CloudEvent. It ends after 15 minutes at the latest: connect again with the last id.",
+            content: Some(("text/event-stream", "EventStream")),
+        }],
+        ..GET
+    },
+    Operation {
         path: "/v1/failures",
         id: "listFailures",
         tag: "service",

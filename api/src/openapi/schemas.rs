@@ -10,6 +10,7 @@ pub(super) fn all() -> Value {
         "Access": access(),
         "Capabilities": capabilities(),
         "Document": { "type": "object", "required": ["openapi", "paths"] },
+        "EventStream": { "type": "string", "description": "Frames of the HTML standard's server-sent events." },
         "Explanation": object(&json!({
             "events": list(&object(&json!({ "at": text(), "kind": text(), "detail": text() }))),
         })),

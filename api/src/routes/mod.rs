@@ -6,6 +6,7 @@ pub(crate) mod console;
 pub(crate) mod content;
 pub(crate) mod docs;
 pub(crate) mod download;
+pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod failures;
 pub(crate) mod file;

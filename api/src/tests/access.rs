@@ -44,6 +44,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("/v1/files/{file}", "file"),
     ("/v1/files/{file}/access", "operator"),
     ("/v1/files/{file}/explain", "operator"),
+    ("/v1/events", "caller"),
     ("/v1/failures", "operator"),
     ("/v1/redrive", "operator"),
     ("/v1/presets", "caller"),
