@@ -13,6 +13,7 @@ use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::{StateStore, StoreError};
+use shared::ports::webhooks::{WebhookSender, WebhookStore};
 use shared::ports::work_queue::{QueueError, WorkQueue};
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,10 @@ pub struct Platform {
     pub access: Arc<dyn AccessStore>,
     /// What is told to others; the same database.
     pub announcements: Arc<dyn AnnouncementLog>,
+    /// Who is told by requests of ours; the same database.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// What such requests are made with.
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// How far buckets were looked through.
@@ -94,6 +99,9 @@ impl Platform {
         let blobs = adapters::blob::open(&config.blobs).map_err(|problems| Failed::usage(Problems(problems)))?;
         let sources = adapters::blob::open_sources(&config.sources, &config.blobs, blobs.clone())
             .map_err(|problems| Failed::usage(Problems(problems)))?;
+        let webhooks = &config.webhooks;
+        let webhook_sender = adapters::webhook::open(webhooks.allow_private_targets, webhooks.timeout())
+            .map_err(|error| Failed::from(anyhow::Error::new(error)))?;
         let Some(database) = connect_database(config, schema, drain).await? else { return Ok(None) };
         let Some(queue) = connect_queue(config, drain).await? else { return Ok(None) };
         Ok(Some(Self {
@@ -101,6 +109,8 @@ impl Platform {
             files: database.clone(),
             access: database.clone(),
             announcements: database.clone(),
+            webhooks: database.clone(),
+            webhook_sender,
             parking: database.clone(),
             scans: database,
             queue,

@@ -26,6 +26,7 @@ use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
+use shared::ports::webhooks::{WebhookSender, WebhookStore};
 use shared::ports::work_queue::WorkQueue;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +76,10 @@ pub struct Deps {
     pub access: Arc<dyn AccessStore>,
     /// What is told to others.
     pub announcements: Arc<dyn AnnouncementLog>,
+    /// Who is told by requests of ours.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// What such requests are made with.
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// Sources of uploads and bytes of representations.

@@ -146,6 +146,11 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/v1/parked", Operator, get(routes::parked::list)),
         read("/v1/parked/{id}", Operator, get(routes::parked::get).delete(routes::parked::delete)),
         read("/v1/parked/{id}/replay", Operator, post(routes::parked::replay)),
+        read("/v1/webhooks", Operator, get(routes::webhooks::list).post(routes::webhooks::create)),
+        read("/v1/webhooks/{id}", Operator, get(routes::webhooks::get).delete(routes::webhooks::delete)),
+        read("/v1/webhooks/{id}/test", Operator, post(routes::webhooks::test)),
+        read("/v1/webhooks/{id}/enable", Operator, post(routes::webhooks::enable)),
+        read("/v1/webhooks/{id}/disable", Operator, post(routes::webhooks::disable)),
         read("/", Public, get(routes::console::get)),
         // Operations.
         read("/livez", Public, get(ops::livez)),

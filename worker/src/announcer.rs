@@ -11,6 +11,7 @@ use shared::domain::announcement::{Announcement, Position};
 use shared::domain::ids::ClaimToken;
 use shared::ports::announcements::Span;
 use shared::ports::state_store::StoreError;
+use shared::ports::work_queue::QueueError;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
@@ -19,13 +20,15 @@ use crate::metrics;
 use crate::worker::{Ended, Worker};
 
 /// Time between two looks when nobody calls: what other processes have left is found then.
-const LOOK_PERIOD: Duration = Duration::from_millis(500);
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// News collected in one transaction.
 const COLLECT_BATCH: u32 = 200;
 /// Announcements published before that is noted: so many may come twice.
 const PUBLISH_BATCH: u32 = 64;
 /// Announcements whose confirms are waited for at the same time.
 const CONFIRMS: usize = 16;
+/// Time until the broker is tried again that did not take an announcement.
+const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// How long a turn to publish lasts after the last that was noted; then another worker takes over.
 const LEASE: Duration = Duration::from_secs(20);
 
@@ -72,6 +75,7 @@ async fn collect_all(worker: &Worker) -> Result<(), StoreError> {
             return Ok(());
         }
         worker.collected.notify_one();
+        worker.announced.notify_one();
     }
 }
 
@@ -82,20 +86,25 @@ async fn publish_all(worker: &Worker) -> Result<(), StoreError> {
     let token = ClaimToken::new(&worker.deps.worker_name, rand::random());
     let taken = worker.dependencies.database.note(log.take_turn(&token, LEASE).await)?;
     let Some(mut position) = taken else { return Ok(()) };
-    loop {
+    let is_taken = loop {
         let page = worker.dependencies.database.note(log.after(position, PUBLISH_BATCH).await)?;
-        let Some(last) = page.last().map(|announcement| announcement.position) else { break };
+        let Some(last) = page.last().map(|announcement| announcement.position) else { break true };
         let reached = publish_page(worker, &page, position).await;
         if reached > position && !worker.dependencies.database.note(log.published(&token, reached, LEASE).await)? {
             // Too slow: somebody else goes on, from where that one believes we are.
             return Ok(());
         }
         if reached < last || worker.shutdown.is_cancelled() {
-            break;
+            break reached == last;
         }
         position = reached;
+    };
+    worker.dependencies.database.note(log.end_turn(&token).await)?;
+    if !is_taken {
+        // Long enough that an outage of hours does not fill the log.
+        let _ = tokio::time::timeout(REFUSED_PAUSE, worker.shutdown.cancelled()).await;
     }
-    worker.dependencies.database.note(log.end_turn(&token).await)
+    Ok(())
 }
 
 /// Publishes in the order of the log as far as the broker takes it; returns up to where all of it was taken.
@@ -116,6 +125,11 @@ async fn announce(worker: &Worker, announcement: &Announcement) -> bool {
     let message = announcement::message(&announcement.body);
     let id = announcement.position.to_string();
     let announced = worker.deps.queue.announce(&announcement.topic, &id, &message).await;
+    if let Err(QueueError::Full(exchange)) = &announced {
+        // The broker is there: a queue of somebody else's refuses.
+        tracing::warn!("a queue that is bound to {exchange} is full and refuses announcements; all of them wait");
+        return false;
+    }
     match worker.dependencies.queue.note(announced) {
         Ok(()) => {
             metrics::announced(&announcement.topic);

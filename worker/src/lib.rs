@@ -13,7 +13,7 @@
 //! 5. An attempt that failed ends the row or makes it due again (`retry`). `sweeper` wakes rows that are due and
 //!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only;
 //!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
-//! 6. Others are told (`announcer`), by what the settling transactions have left in the outbox.
+//! 6. Others are told (`announcer`, `webhooks`), by what the settling transactions have left in the outbox.
 //! 7. What happened stays in the ledger, until `retention` forgets it.
 //!
 //! Stores lose notifications; `scan` looks through the buckets for what was never announced.
@@ -43,6 +43,7 @@ mod retention;
 mod retry;
 mod scan;
 mod sweeper;
+mod webhooks;
 mod worker;
 
 use std::sync::Arc;
@@ -57,6 +58,7 @@ use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::ParkingStore;
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
+use shared::ports::webhooks::{WebhookSender, WebhookStore};
 use shared::ports::work_queue::{Channel, QueueError, Subscription, WorkQueue};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +68,7 @@ pub use admission::Admission;
 pub use config::Config;
 pub use retention::RetentionConfig;
 pub use retry::{RetryConfig, Tried};
+pub use webhooks::WebhooksConfig;
 
 use crate::child::{ChildCommand, Sandbox, StartError};
 use crate::dependency::Unanswered;
@@ -84,6 +87,10 @@ pub struct Deps {
     pub access: Arc<dyn AccessStore>,
     /// What is told to others.
     pub announcements: Arc<dyn AnnouncementLog>,
+    /// Who is told by requests of ours.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// What such requests are made with.
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// How far buckets were looked through.
@@ -106,6 +113,8 @@ pub struct Deps {
     pub retry: Arc<RetryConfig>,
     /// Section `[retention]`.
     pub retention: Arc<RetentionConfig>,
+    /// Section `[webhooks]`.
+    pub webhooks_config: Arc<WebhooksConfig>,
     /// How render children are started.
     pub child: ChildCommand,
     /// Section `[sandbox]`.
@@ -147,6 +156,7 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     parts.spawn(dead_wakes::consume(Arc::clone(&worker), dead));
     parts.spawn(announcer::collect(Arc::clone(&worker)));
     parts.spawn(announcer::publish(Arc::clone(&worker)));
+    parts.spawn(webhooks::deliver(Arc::clone(&worker)));
     parts.spawn(retention::forget(Arc::clone(&worker)));
     parts.spawn(parking::drain(Arc::clone(&worker), parked));
     parts.spawn(parking::replay(Arc::clone(&worker)));

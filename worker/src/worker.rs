@@ -32,6 +32,8 @@ pub(crate) struct Worker {
     pub(crate) news: Notify,
     /// Wakes whoever publishes announcements, when there are some.
     pub(crate) collected: Notify,
+    /// The same for webhooks.
+    pub(crate) announced: Notify,
     /// Memory for sources.
     pub(crate) sources: Admission,
     /// Cancelled when nothing new is to begin.
@@ -47,8 +49,8 @@ impl Worker {
         let pool = Pool::new(deps.child.clone(), deps.limits.clone(), deps.sandbox.clone(), renders_max, renders)?;
         let sources = Admission::of_bytes(deps.config.source_bytes());
         let (dependencies, abandon) = (Dependencies::new(), CancellationToken::new());
-        let (news, collected) = (Notify::new(), Notify::new());
-        Ok(Self { deps, dependencies, pool, news, collected, sources, shutdown, abandon })
+        let (news, collected, announced) = (Notify::new(), Notify::new(), Notify::new());
+        Ok(Self { deps, dependencies, pool, news, collected, announced, sources, shutdown, abandon })
     }
 
     /// Done with: it will not come again. When the queue is away it does come again, and finds nothing to do.

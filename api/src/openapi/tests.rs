@@ -78,6 +78,7 @@ async fn answers_have_the_shapes_that_are_described() {
         ("/v1/files", 200, "FilePage"),
         ("/v1/presets", 200, "Presets"),
         ("/v1/parked", 200, "ParkedPage"),
+        ("/v1/webhooks", 200, "WebhookPage"),
         ("/v1/capabilities", 200, "Capabilities"),
         ("/v1/pipeline", 200, "Pipeline"),
         ("/livez", 200, "Liveness"),

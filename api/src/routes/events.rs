@@ -95,9 +95,10 @@ impl Events {
         let live = app.tail.listen();
         let Span { oldest, newest, .. } = app.deps.announcements.span().await?;
         let mut frames = VecDeque::from([Bytes::from_static(RETRY.as_bytes())]);
-        let position = after.map_or(newest, |after| after.min(newest));
+        let mut position = after.map_or(newest, |after| after.min(newest));
         if position + 1 < oldest {
             frames.push_back(lost(position, oldest));
+            position = oldest - 1;
         }
         let mut heartbeat = tokio::time::interval(HEARTBEAT_PERIOD);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);

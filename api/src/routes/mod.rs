@@ -27,3 +27,4 @@ pub(crate) mod trash;
 pub(crate) mod upload;
 pub(crate) mod user;
 pub(crate) mod versions;
+pub(crate) mod webhooks;

@@ -51,7 +51,12 @@ async fn settled(app: &App, id: FileId, deadline: Instant) -> Result<FileState, 
         if state.representations.iter().all(|row| row.state.has_settled()) || Instant::now() >= deadline {
             return Ok(state);
         }
-        if !app.waiting_room.settles(state.version.id, deadline).await {
+        let has_settled = tokio::select! {
+            has_settled = app.waiting_room.settles(state.version.id, deadline) => has_settled,
+            // Whoever waits is answered as things stand.
+            () = app.deps.shutdown.cancelled() => false,
+        };
+        if !has_settled {
             return app.file(id).await;
         }
     }

@@ -125,6 +125,8 @@ impl TestApi {
             store: Arc::new(store.clone()),
             files: Arc::new(store.clone()),
             announcements: Arc::new(store.clone()),
+            webhooks: Arc::new(store.clone()),
+            webhook_sender: adapters::webhook::open(true, Duration::from_secs(2)).unwrap(),
             parking: Arc::new(store.clone()),
             blobs: (setup.blobs)(Arc::clone(&blobs)),
             queue: (setup.queue)(Arc::clone(&queue)),

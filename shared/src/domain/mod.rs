@@ -26,3 +26,4 @@ pub mod principal;
 pub mod representation;
 pub mod retry;
 pub mod source;
+pub mod webhook;

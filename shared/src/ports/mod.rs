@@ -12,4 +12,5 @@ pub mod ledger;
 pub mod parking;
 pub mod scan;
 pub mod state_store;
+pub mod webhooks;
 pub mod work_queue;

@@ -217,3 +217,18 @@ pub(super) async fn an_impossible_row_does_not_hold_up_the_others(place: Store) 
     assert_eq!(topics(&log), ["representation.success", "representation.success", "file_version.completed"]);
     assert!(log[0].body.contains("sound.jpg"), "{}", log[0].body);
 }
+
+pub(super) async fn what_was_served_lately_is_told_by_lane(Store { store, .. }: Store) {
+    let nothing = store.service(100, LONG).await.unwrap();
+    assert!(nothing.read_at > 0 && nothing.served.is_empty());
+    succeeded(&store, "beach.jpg").await;
+    collected(&store).await;
+    let service = store.service(100, LONG).await.unwrap();
+    assert_eq!(service.served.len(), 2, "that the version is complete is no service");
+    for served in &service.served {
+        assert!(served.lane == Lane::Normal && served.at <= service.read_at && served.waited < LONG, "{served:?}");
+    }
+    assert_eq!(store.service(1, LONG).await.unwrap().served, [], "the newest is the end of the version");
+    let later = || async { store.service(100, Duration::ZERO).await.unwrap().served.is_empty().then_some(()) };
+    eventually("it is too long ago", later).await;
+}

@@ -11,7 +11,7 @@
 //! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`: those of the [`FileStore`].
-//! - `announcements`: what is told to others, left by those that settle.
+//! - `announcements`: what is told to others, left by those that settle; `webhooks`: to whom it is posted.
 //! - `ledger`: what those statements leave behind, and what failed.
 
 mod access;
@@ -39,6 +39,7 @@ mod settle;
 mod sql;
 mod sweep;
 mod trash;
+mod webhooks;
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ use shared::ports::file_store::{Listing, ListingKey, Parent};
 use super::sql::Sql;
 use super::{
     Config, Database, announcements, ask, backlog, change, claim, facts, ledger, listing, read, register, settle,
-    sweep, trash,
+    sweep, trash, webhooks,
 };
 
 /// 4000 files of one version with five representations each, enough for planners to mind; one version in twenty waits,
@@ -80,6 +80,8 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("files_of", listing::files_of(&by_name)),
         ("representations", read::representations(40..50)),
         ("outbox", announcements::outbox::insert(&[(version, News::Success(wanted[0].preset.clone()))])),
+        ("webhook turns", webhooks::take_turns(&token, Duration::from_secs(60), 16)),
+        ("announcements at", announcements::at(40..50)),
         ("unsettled", read::unsettled(40..50)),
         ("service", announcements::service(1000, Duration::from_secs(600))),
         ("announcements after", announcements::after(40, 100)),

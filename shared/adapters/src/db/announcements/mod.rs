@@ -17,7 +17,7 @@ use super::convert::{Place, duration, file_id, lane, millis};
 use super::sql::Sql;
 
 #[derive(Debug, FromQueryResult)]
-struct AnnouncementRow {
+pub(super) struct AnnouncementRow {
     position: i64,
     at: i64,
     topic: String,
@@ -90,18 +90,23 @@ impl AnnouncementLog for Database {
 }
 
 /// With who may see the file as it is now: what was announced to everybody may have been closed since.
+const SELECT: &str = "
+SELECT announcement.position, announcement.at, announcement.topic, announcement.file_id, announcement.tenant, file.access,
+    announcement.body
+FROM announcement LEFT JOIN file ON file.id = announcement.file_id AND file.current_version_id IS NOT NULL
+WHERE announcement.position {which}";
+
 pub(super) fn after(position: Position, limit: u32) -> Sql {
-    Sql::new(
-        "SELECT announcement.position, announcement.at, announcement.topic, announcement.file_id, announcement.tenant,
-             file.access, announcement.body
-         FROM announcement LEFT JOIN file ON file.id = announcement.file_id AND file.current_version_id IS NOT NULL
-         WHERE announcement.position > $1 ORDER BY announcement.position LIMIT $2",
-    )
-    .value(position)
-    .value(i64::from(limit))
+    let which = "> $1 ORDER BY announcement.position LIMIT $2";
+    Sql::new(SELECT).part("which", which).value(position).value(i64::from(limit))
 }
 
-fn announcement(row: AnnouncementRow) -> Result<Announcement, StoreError> {
+/// Those of these positions that are still kept.
+pub(super) fn at(positions: impl IntoIterator<Item = Position>) -> Sql {
+    Sql::new(SELECT).part("which", "IN {positions}").list("positions", positions)
+}
+
+pub(super) fn announcement(row: AnnouncementRow) -> Result<Announcement, StoreError> {
     let at = Place::new("announcement", row.position);
     let access = row.access.as_deref().map(serde_json::from_str).transpose();
     Ok(Announcement {
@@ -157,12 +162,13 @@ fn published(token: &ClaimToken, position: Position, lease: Duration) -> Sql {
     .value(millis(lease))
 }
 
-/// Looks at the lowest positions only, and never beyond what was published.
+/// Looks at the lowest positions only, and never beyond what was published, or what a webhook that is on waits for.
 pub(super) fn oldest(keep: Duration, limit: u32) -> Sql {
     Sql::new(
         "DELETE FROM announcement WHERE position IN (
              SELECT position FROM (SELECT position, at FROM announcement ORDER BY position LIMIT $2) AS oldest
              WHERE at < {now} - $1 AND position <= (SELECT published_position FROM announcement_log)
+               AND NOT EXISTS (SELECT 1 FROM webhook WHERE switched_off IS NULL AND webhook.position < oldest.position)
          )",
     )
     .value(millis(keep))

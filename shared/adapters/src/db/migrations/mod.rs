@@ -17,6 +17,7 @@ mod m20261122_000005_add_placeholders;
 mod m20261122_000006_credentials;
 mod m20261122_000013_create_scan;
 mod m20261122_000023_create_announcements;
+mod m20261122_000024_create_webhooks;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
 const LOCK_KEY: i64 = 0x7468_756D_626C_696E; // "thumblin"
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000006_credentials::Migration),
             Box::new(m20261122_000013_create_scan::Migration),
             Box::new(m20261122_000023_create_announcements::Migration),
+            Box::new(m20261122_000024_create_webhooks::Migration),
         ]
     }
 }
