@@ -97,6 +97,9 @@ async fn publish_all(worker: &Worker) -> Result<(), StoreError> {
         if reached < last || worker.shutdown.is_cancelled() {
             break reached == last;
         }
+        if page.len() < PUBLISH_BATCH as usize {
+            break true;
+        }
         position = reached;
     };
     worker.dependencies.database.note(log.end_turn(&token).await)?;

@@ -27,7 +27,7 @@ impl News {
         match outcome {
             Outcome::Success(_) => Some(Self::Success(preset.clone())),
             Outcome::Error(failure) => Some(Self::Error(preset.clone(), failure.code)),
-            Outcome::Viewable(_) | Outcome::Retry { .. } | Outcome::HandBack => None,
+            _ => None,
         }
     }
 

@@ -19,7 +19,7 @@ pub(in crate::db) async fn write(on: &impl ConnectionTrait, news: &[(FileVersion
     Ok(())
 }
 
-/// Lane and waiting time are read from the rows as they were just written.
+/// Lane and waiting time are read from the rows as they were just written; what a row does not say is not told.
 pub(in crate::db) fn insert(news: &[(FileVersionId, News)]) -> Sql {
     let rows = news.iter().map(|(version, news)| -> Vec<Value> {
         let (preset, code) = news.subject();
@@ -36,7 +36,8 @@ pub(in crate::db) fn insert(news: &[(FileVersionId, News)]) -> Sql {
          SELECT news.version, {now}, news.topic, news.preset, news.code, representation.lane,
              {now} - representation.pending_since
          FROM news JOIN representation
-             ON representation.file_version_id = news.version AND representation.preset = news.preset",
+             ON representation.file_version_id = news.version AND representation.preset = news.preset
+             AND news.topic = 'representation.' || representation.state",
     )
     .rows("news", rows)
 }
