@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use adapters::db::Database;
 use shared::ports::access_store::AccessStore;
+use shared::ports::announcements::AnnouncementLog;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::{StateStore, StoreError};
+use shared::ports::webhooks::{WebhookSender, WebhookStore};
 use shared::ports::work_queue::{QueueError, WorkQueue};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,12 @@ pub struct Platform {
     pub files: Arc<dyn FileStore>,
     /// Who may see what; the same database.
     pub access: Arc<dyn AccessStore>,
+    /// What is told to others; the same database.
+    pub announcements: Arc<dyn AnnouncementLog>,
+    /// Who is told by requests of ours; the same database.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// What such requests are made with.
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// How far buckets were looked through.
@@ -91,12 +99,18 @@ impl Platform {
         let blobs = adapters::blob::open(&config.blobs).map_err(|problems| Failed::usage(Problems(problems)))?;
         let sources = adapters::blob::open_sources(&config.sources, &config.blobs, blobs.clone())
             .map_err(|problems| Failed::usage(Problems(problems)))?;
+        let webhooks = &config.webhooks;
+        let webhook_sender = adapters::webhook::open(webhooks.allow_private_targets, webhooks.timeout())
+            .map_err(|error| Failed::from(anyhow::Error::new(error)))?;
         let Some(database) = connect_database(config, schema, drain).await? else { return Ok(None) };
         let Some(queue) = connect_queue(config, drain).await? else { return Ok(None) };
         Ok(Some(Self {
             store: database.clone(),
             files: database.clone(),
             access: database.clone(),
+            announcements: database.clone(),
+            webhooks: database.clone(),
+            webhook_sender,
             parking: database.clone(),
             scans: database,
             queue,

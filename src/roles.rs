@@ -138,6 +138,9 @@ impl Running {
         let deps = api::Deps {
             store: platform.store.clone(),
             files: platform.files.clone(),
+            announcements: platform.announcements.clone(),
+            webhooks: platform.webhooks.clone(),
+            webhook_sender: platform.webhook_sender.clone(),
             parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),
             queue: platform.queue.clone(),
@@ -149,6 +152,7 @@ impl Running {
             auth: api::auth::Auth::new(&config.auth, platform.access.clone(), keys(config)?),
             access: platform.access.clone(),
             links: api::Links::new(&config.api.public_url, address),
+            shutdown: self.shutdown.drain.clone(),
             signer: api::Signer::new(config.signing_secret()),
             sources: platform.sources.clone(),
             exposition,
@@ -167,6 +171,10 @@ impl Running {
         let deps = worker::Deps {
             store: platform.store.clone(),
             access: platform.access.clone(),
+            announcements: platform.announcements.clone(),
+            webhooks: platform.webhooks.clone(),
+            webhook_sender: platform.webhook_sender.clone(),
+            webhooks_config: Arc::new(config.webhooks.clone()),
             scans: platform.scans.clone(),
             parking: platform.parking.clone(),
             blobs: platform.blobs.clone(),

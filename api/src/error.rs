@@ -176,6 +176,9 @@ pub(crate) enum ApiError {
     /// A dependency did not answer; the same request may succeed later.
     #[error("a dependency is away; try again later")]
     Away(#[source] BoxError),
+    /// As many streams of events as there may be.
+    #[error("too many streams of events; try again later")]
+    TooManyStreams,
     /// We did not answer within our own time limit.
     #[error("no answer within {seconds} seconds; try again later")]
     TimedOut {
@@ -226,7 +229,9 @@ impl ApiError {
             Self::TooLarge { .. } | Self::FormTooLong => (StatusCode::PAYLOAD_TOO_LARGE, "request_entity_too_large"),
             Self::RangeNotSatisfiable { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable"),
             Self::NoSpace(_) => (StatusCode::INSUFFICIENT_STORAGE, "insufficient_storage"),
-            Self::Away(_) | Self::TimedOut { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Away(_) | Self::TooManyStreams | Self::TimedOut { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error"),
         }
     }
@@ -236,7 +241,9 @@ impl ApiError {
         match self {
             Self::Unauthorized => vec![(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))],
             Self::InsufficientScope => vec![(WWW_AUTHENTICATE, HeaderValue::from_static(SCOPE_CHALLENGE))],
-            Self::Away(_) | Self::TimedOut { .. } => vec![(RETRY_AFTER, HeaderValue::from(AWAY_RETRY_SECONDS))],
+            Self::Away(_) | Self::TooManyStreams | Self::TimedOut { .. } => {
+                vec![(RETRY_AFTER, HeaderValue::from(AWAY_RETRY_SECONDS))]
+            }
             Self::RateLimited(exceeded) => vec![
                 (RETRY_AFTER, HeaderValue::from(exceeded.retry_after_seconds)),
                 (RATE_LIMIT, HeaderValue::from(exceeded.per_minute)),

@@ -9,7 +9,8 @@
 //! - `router`: every route with its access on one screen; `routes`: one file each.
 //! - `upload`: multipart, names, the spool and registration; `content`: conditions, ranges, names and signed URLs.
 //! - `cors` and `rate`: browsers of other origins, and how much one principal may ask.
-//! - `asking`: how a `none` is started. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
+//! - `asking`: how a `none` is started. `pace` and `waiting`: how long it takes, and waiting for it;
+//!   `tail`: the end of the log that streams of events follow. `wire`: what answers look like; `links`: every URL in them; `error`: every way to say no.
 //! - [`ops`]: health and metrics, also for the operations listener of other roles.
 //! - [`openapi`]: the description of our own API.
 //! - `observe`, `serve` and `seats`: what happens around every request and connection.
@@ -20,11 +21,15 @@ use shared::domain::capability::Capabilities;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
+use shared::ports::announcements::AnnouncementLog;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::state_store::StateStore;
+use shared::ports::webhooks::{WebhookSender, WebhookStore};
 use shared::ports::work_queue::WorkQueue;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 mod asking;
 pub mod auth;
@@ -49,9 +54,11 @@ mod router;
 mod routes;
 mod seats;
 mod serve;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod waiting;
 mod wire;
 
 pub use config::Config;
@@ -69,6 +76,12 @@ pub struct Deps {
     pub files: Arc<dyn FileStore>,
     /// Who may see what.
     pub access: Arc<dyn AccessStore>,
+    /// What is told to others.
+    pub announcements: Arc<dyn AnnouncementLog>,
+    /// Who is told by requests of ours.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// What such requests are made with.
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// Sources of uploads and bytes of representations.
@@ -91,6 +104,8 @@ pub struct Deps {
     pub auth: auth::Auth,
     /// Where clients reach this process.
     pub links: Links,
+    /// Cancelled when streams of events are to end.
+    pub shutdown: CancellationToken,
     /// Signs URLs that need no credentials.
     pub signer: Signer,
     /// The metrics of this process, when they are to be on this listener too.
@@ -100,7 +115,11 @@ pub struct Deps {
 /// What every route shares.
 struct App {
     deps: Deps,
-    pace: pace::Pace,
+    pace: pace::Clock,
+    waiting_room: Arc<waiting::WaitingRoom>,
+    tail: Arc<tail::Tail>,
+    /// One for each stream of events.
+    streams: Arc<Semaphore>,
     requests: rate::Limiter,
     uploads: rate::Limiter,
 }

@@ -56,6 +56,10 @@ impl WorkQueue for PromptQueue {
         self.queue.publish_upload(message).await
     }
 
+    async fn announce(&self, topic: &str, id: &str, message: &Message) -> Result<(), QueueError> {
+        self.queue.announce(topic, id, message).await
+    }
+
     async fn park(&self, message: &Message, reason: &ParkingReason) -> Result<(), QueueError> {
         self.queue.park(message, reason).await
     }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use http::{HeaderMap, Method};
+use tokio::sync::Semaphore;
 
 use crate::auth::access::{Access, CALLER, DOWNLOAD, FILE, OWN_DECISION, Operator, Public, ROUTE, SOURCE};
 use crate::auth::guard;
@@ -14,7 +15,16 @@ use crate::content::small::SmallBlobs;
 use crate::error::ApiError;
 use crate::ops::{self, Check, Ops};
 use crate::prompt_queue::PromptQueue;
+use crate::tail::Tail;
+use crate::waiting::{WAIT_SECONDS_MAX, WaitingRoom};
 use crate::{App, Deps, cors, observe, pace, rate, routes};
+
+/// Requests that wait for something at the same time; more are answered at once. Together with the streams of events they
+/// leave room for others among the connections of `serve`.
+const WAITING_MAX: usize = 400;
+
+/// Streams of events at the same time.
+const STREAMS_MAX: usize = 400;
 
 /// One line of the table.
 struct Route {
@@ -33,6 +43,8 @@ pub(crate) enum Time {
     Request,
     /// The client has to send.
     Upload,
+    /// The client may want to wait for something.
+    Wait,
 }
 
 /// What the guard of one route needs.
@@ -51,6 +63,7 @@ impl Guard {
         Duration::from_secs(match self.time {
             Time::Request => config.request_timeout_seconds,
             Time::Upload => config.upload_timeout_seconds,
+            Time::Wait => config.request_timeout_seconds + WAIT_SECONDS_MAX,
         })
     }
 
@@ -72,7 +85,7 @@ impl Guard {
     /// Whose fault it is when it takes longer.
     pub(crate) fn too_late(&self) -> ApiError {
         match self.time {
-            Time::Request => ApiError::TimedOut { seconds: self.app.deps.config.request_timeout_seconds },
+            Time::Request | Time::Wait => ApiError::TimedOut { seconds: self.time_max().as_secs() },
             Time::Upload => ApiError::UploadTooSlow,
         }
     }
@@ -81,6 +94,7 @@ impl Guard {
 fn table(ops: &Arc<Ops>) -> Vec<Route> {
     let read = |path, access, methods| Route { path, access, methods, time: Time::Request, takes_query_token: false };
     let bytes = |path, access, methods| Route { takes_query_token: true, ..read(path, access, methods) };
+    let wait = |path, access, methods| Route { time: Time::Wait, ..read(path, access, methods) };
     let upload = |path, access, methods| Route { time: Time::Upload, ..bytes(path, access, methods) };
     let new_file = || post(routes::upload::post).options(routes::preflight::new_file);
     let new_version = || post(routes::upload::post_version).options(routes::preflight::new_version);
@@ -118,9 +132,10 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/media/{file}/{version}/{what}", Public, get(routes::media::get)),
         // Our own.
         read("/v1/files", CALLER, get(routes::own_files::get)),
-        read("/v1/files/{file}", FILE, get(routes::own_file::get)),
+        wait("/v1/files/{file}", FILE, get(routes::own_file::get)),
         read("/v1/files/{file}/access", Operator, get(routes::access::get).put(routes::access::put)),
         read("/v1/files/{file}/explain", Operator, get(routes::explain::get)),
+        read("/v1/events", CALLER, get(routes::events::get)),
         read("/v1/failures", Operator, get(routes::failures::get)),
         read("/v1/redrive", Operator, post(routes::redrive::post)),
         read("/v1/presets", CALLER, get(routes::presets::get)),
@@ -131,6 +146,11 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/v1/parked", Operator, get(routes::parked::list)),
         read("/v1/parked/{id}", Operator, get(routes::parked::get).delete(routes::parked::delete)),
         read("/v1/parked/{id}/replay", Operator, post(routes::parked::replay)),
+        read("/v1/webhooks", Operator, get(routes::webhooks::list).post(routes::webhooks::create)),
+        read("/v1/webhooks/{id}", Operator, get(routes::webhooks::get).delete(routes::webhooks::delete)),
+        read("/v1/webhooks/{id}/test", Operator, post(routes::webhooks::test)),
+        read("/v1/webhooks/{id}/enable", Operator, post(routes::webhooks::enable)),
+        read("/v1/webhooks/{id}/disable", Operator, post(routes::webhooks::disable)),
         read("/", Public, get(routes::console::get)),
         // Operations.
         read("/livez", Public, get(ops::livez)),
@@ -198,7 +218,11 @@ pub fn router(mut deps: Deps) -> Router {
     deps.blobs = Arc::new(SmallBlobs::new(deps.blobs));
     let requests = rate::Limiter::new(deps.config.requests_per_minute);
     let uploads = rate::Limiter::new(deps.config.uploads_per_minute);
-    let app = Arc::new(App { deps, pace: pace::Pace::default(), requests, uploads });
+    let pace = pace::Clock::new(Arc::clone(&deps.store), Arc::clone(&deps.announcements));
+    let tail = Tail::new(Arc::clone(&deps.announcements));
+    let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+    let waiting_room = WaitingRoom::new(Arc::clone(&deps.store), WAITING_MAX);
+    let app = Arc::new(App { deps, pace, waiting_room, tail, streams, requests, uploads });
     let mut router = Router::new();
     for route in table(&ops) {
         let Route { access, time, takes_query_token, .. } = route;

@@ -7,13 +7,17 @@
 //! - [`domain`]: files, presets, representations and their states, failures, retries, limits, hints, blob keys.
 //! - [`event`]: what producers send, told apart by content: bytes and headers in; event, ignore or reason out.
 //! - [`register`]: intake as a function: an event and the configured sources in, one file version to register out.
+//! - [`pace`]: how long what waits will go on waiting.
+//! - [`announcement`]: what others are told, as the event that everybody gets.
 //! - [`scan`]: a bucket's listing against the rows, page by page.
 //! - [`ports`]: the traits that databases, blob stores and queues implement in `shared/adapters`.
 //! - [`telemetry`]: the names of all metrics, in one place.
 
+pub mod announcement;
 pub mod config;
 pub mod domain;
 pub mod event;
+pub mod pace;
 pub mod ports;
 pub mod register;
 pub mod scan;

@@ -57,6 +57,12 @@ metrics_table! {
     INFLIGHT = Gauge "thumbline_inflight";
     /// Bytes of memory this worker has granted now: sources that it holds, and what renders are predicted to need.
     INFLIGHT_BYTES = Gauge "thumbline_inflight_bytes";
+    /// Announcements published to the exchange, by topic.
+    ANNOUNCEMENTS = Counter "thumbline_announcements_total";
+    /// Announcements that were collected and not yet published to the exchange. Read from the database: aggregate with max.
+    ANNOUNCEMENTS_WAITING = Gauge "thumbline_announcements_waiting";
+    /// Deliveries to webhooks, by outcome (delivered, failed, given_up).
+    WEBHOOK_DELIVERIES = Counter "thumbline_webhook_deliveries_total";
     /// Messages that nobody could read and that wait for an operator. Read from the database: aggregate with max.
     PARKED = Gauge "thumbline_parked";
     /// Wakes that the broker gave up on; their rows were looked at instead.

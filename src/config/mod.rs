@@ -46,6 +46,8 @@ pub struct Config {
     pub retry: worker::RetryConfig,
     /// Section `[retention]`.
     pub retention: worker::RetentionConfig,
+    /// Section `[webhooks]`.
+    pub webhooks: worker::WebhooksConfig,
     /// Section `[limits]`.
     pub limits: LimitsTable,
     /// Section `[sandbox]`.
@@ -153,6 +155,7 @@ impl Config {
         self.worker.check(problems);
         self.retry.check(problems);
         self.retention.check(problems);
+        self.webhooks.check(problems);
         self.ops.check(problems);
         self.log.check(problems);
         self.limits.check(problems);

@@ -1,6 +1,7 @@
 //! What every `StateStore` and `FileStore` does: the behaviours below, each run over SQLite and over PostgreSQL.
 
 mod access;
+mod announcing;
 mod asking;
 mod away;
 mod claiming;
@@ -18,6 +19,7 @@ mod scratch;
 mod settling;
 mod sweeping;
 mod trash;
+mod webhooks;
 
 /// Makes one test of every behaviour and database.
 macro_rules! behaviours {
@@ -68,6 +70,19 @@ behaviours! {
         without_a_word_a_new_version_keeps_the_access,
         tokens_are_found_until_they_are_revoked_or_expire,
         logins_are_found_in_any_letter_case,
+    }
+    announcing {
+        what_settles_is_told_in_order_and_the_end_once,
+        what_was_not_written_is_not_told,
+        what_ends_at_its_deadline_is_told,
+        of_ten_collectors_one_takes_each_news,
+        who_follows_the_log_misses_nothing,
+        one_at_a_time_has_the_turn_to_publish,
+        only_what_was_published_is_forgotten,
+        news_of_what_is_gone_are_dropped,
+        what_was_served_lately_is_told_by_lane,
+        who_may_see_it_is_told_as_it_is_now,
+        an_impossible_row_does_not_hold_up_the_others,
     }
     asking {
         absent_rows_become_pending_once,
@@ -142,6 +157,13 @@ behaviours! {
         what_ended_at_its_deadline_is_tried_anew_a_few_times,
         old_entries_are_forgotten_in_batches,
     }
+    webhooks {
+        a_webhook_reads_back_and_is_told_what_comes,
+        one_at_a_time_has_the_turn_of_a_webhook,
+        what_failed_comes_again_after_its_wait,
+        one_that_fails_is_paused_and_in_the_end_switched_off,
+        what_a_webhook_waits_for_is_kept,
+    }
     trash {
         what_is_in_the_trash_is_not_worked_on_until_it_is_restored,
         what_had_settled_comes_back_as_it_was,
@@ -176,6 +198,7 @@ behaviours! {
         every_way_to_a_file_shows_the_same,
         versions_belong_to_their_file,
         recent_files_come_newest_first_and_in_pages,
+        what_waits_of_several_versions_is_told_together,
         the_backlog_lists_every_lane,
         the_census_counts_rows_by_state_and_code,
         an_impossible_row_names_table_column_and_row,

@@ -21,6 +21,7 @@ macro_rules! stories {
             an_upload_that_nobody_settles_is_parked
             a_wake_that_nobody_settles_is_a_dead_wake
             a_dropped_queue_ends_its_subscriptions
+            announcements_need_nobody_who_listens
             it_answers_pings
         }
     };
@@ -367,4 +368,11 @@ async fn a_dropped_queue_ends_its_subscriptions(queue: Arc<dyn WorkQueue>) {
 
 async fn it_answers_pings(queue: Arc<dyn WorkQueue>) {
     queue.ping().await.unwrap();
+}
+
+async fn announcements_need_nobody_who_listens(queue: Arc<dyn WorkQueue>) {
+    for number in 0..40 {
+        queue.announce("representation.success", &number.to_string(), &upload("{}")).await.unwrap();
+    }
+    nothing_comes(&mut subscribe(&queue, Channel::Uploads, 1).await).await;
 }

@@ -10,6 +10,7 @@ mod harness;
 
 mod command_line;
 mod compose;
+mod consumers;
 mod contract_box;
 mod demo;
 mod hostile;

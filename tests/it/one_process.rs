@@ -1,6 +1,9 @@
 //! The all-in-one shape: one process, SQLite, local files, the in-process queue.
 
+use std::io::{Read as _, Write as _};
+
 use reqwest::StatusCode;
+use shared::domain::webhook::Secret;
 use tempfile::TempDir;
 
 use crate::harness::client::{Client, representation, states};
@@ -256,4 +259,63 @@ async fn operators_see_what_happened() {
     assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
     let line = one.process.log_lines().into_iter().find(|line| line.contains("file version") && line.contains("jpeg"));
     assert!(line.is_some(), "one line per finished file version:\n{}", one.process.log_lines().join("\n"));
+}
+
+#[tokio::test]
+async fn who_waits_listens_or_has_a_webhook_is_told_and_a_restart_loses_nothing() {
+    let mut one = OneProcess::start(&[
+        ("THUMBLINE__WEBHOOKS__ALLOW_PRIVATE_TARGETS", "true"),
+        ("THUMBLINE__WEBHOOKS__TIMEOUT_SECONDS", "1"),
+        ("THUMBLINE__WEBHOOKS__RETRY_SECONDS", "[1, 1, 2, 2, 2, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5]"),
+    ]);
+    let client = one.client();
+    // Somebody who will listen later.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{address}/");
+    let wanted = serde_json::json!({ "url": url, "topics": ["file_version.completed"] }).to_string();
+    let made = client.post("/v1/webhooks", "application/json", wanted.into_bytes()).await;
+    let made: serde_json::Value = made.json().await.unwrap();
+    let secret: Secret = made["secret"].as_str().unwrap().parse().unwrap();
+
+    let mut stream = client.get("/v1/events").await;
+    let id = client.uploaded("wide.png", &pictures::png(320, 160)).await;
+    let file = client.json(&format!("/v1/files/{id}?wait=60")).await;
+    assert!(states(&file).iter().all(|(_, state)| state == "success"), "{file}");
+    let mut told = String::new();
+    while !told.contains("event: file_version.completed") {
+        told.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().expect("the stream goes on")));
+    }
+    assert_eq!(told.matches("event: representation.success").count(), 5, "{told}");
+    drop(stream);
+
+    one.kill_and_start_again();
+    let receiver = std::net::TcpListener::bind(address).unwrap();
+    let delivered = tokio::task::spawn_blocking(move || receive(&receiver)).await.unwrap();
+    let header = |name: &str| {
+        let line = delivered.0.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("no {name} in {}", delivered.0)).to_owned()
+    };
+    let timestamp = header("webhook-timestamp").parse().unwrap();
+    assert_eq!(header("webhook-signature"), secret.sign(&header("webhook-id"), timestamp, delivered.1.as_bytes()));
+    let event: serde_json::Value = serde_json::from_str(&delivered.1).unwrap();
+    assert_eq!((&event["data"]["file_id"], &event["type"]), (&id.into(), &"thumbline.file_version.completed".into()));
+}
+
+/// The head and the body of the first request, which is answered with a success.
+fn receive(receiver: &std::net::TcpListener) -> (String, String) {
+    loop {
+        let (mut stream, _) = receiver.accept().unwrap();
+        let mut request = String::new();
+        let mut buffer = [0; 8192];
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            request.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+            let Some((head, body)) = request.split_once("\r\n\r\n") else { continue };
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            if body.len() == length.parse::<usize>().unwrap()
+                && stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_ok()
+            {
+                return (head.to_owned(), body.to_owned());
+            }
+        }
+    }
 }

@@ -13,7 +13,8 @@
 //! 5. An attempt that failed ends the row or makes it due again (`retry`). `sweeper` wakes rows that are due and
 //!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only;
 //!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
-//! 6. What happened stays in the ledger, until `retention` forgets it.
+//! 6. Others are told (`announcer`, `webhooks`), by what the settling transactions have left in the outbox.
+//! 7. What happened stays in the ledger, until `retention` forgets it.
 //!
 //! Stores lose notifications; `scan` looks through the buckets for what was never announced.
 //! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
@@ -22,6 +23,7 @@
 //! back as if it had never been claimed.
 
 mod admission;
+mod announcer;
 pub mod child;
 mod config;
 mod dead_wakes;
@@ -41,6 +43,7 @@ mod retention;
 mod retry;
 mod scan;
 mod sweeper;
+mod webhooks;
 mod worker;
 
 use std::sync::Arc;
@@ -50,10 +53,12 @@ use shared::domain::limits::LimitsTable;
 use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
+use shared::ports::announcements::AnnouncementLog;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::parking::ParkingStore;
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
+use shared::ports::webhooks::{WebhookSender, WebhookStore};
 use shared::ports::work_queue::{Channel, QueueError, Subscription, WorkQueue};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +68,7 @@ pub use admission::Admission;
 pub use config::Config;
 pub use retention::RetentionConfig;
 pub use retry::{RetryConfig, Tried};
+pub use webhooks::WebhooksConfig;
 
 use crate::child::{ChildCommand, Sandbox, StartError};
 use crate::dependency::Unanswered;
@@ -79,6 +85,12 @@ pub struct Deps {
     pub store: Arc<dyn StateStore>,
     /// Who may see what.
     pub access: Arc<dyn AccessStore>,
+    /// What is told to others.
+    pub announcements: Arc<dyn AnnouncementLog>,
+    /// Who is told by requests of ours.
+    pub webhooks: Arc<dyn WebhookStore>,
+    /// What such requests are made with.
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
     /// How far buckets were looked through.
@@ -101,6 +113,8 @@ pub struct Deps {
     pub retry: Arc<RetryConfig>,
     /// Section `[retention]`.
     pub retention: Arc<RetentionConfig>,
+    /// Section `[webhooks]`.
+    pub webhooks_config: Arc<WebhooksConfig>,
     /// How render children are started.
     pub child: ChildCommand,
     /// Section `[sandbox]`.
@@ -140,6 +154,9 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     parts.spawn(intake::consume(Arc::clone(&worker), uploads, tasks.clone()));
     parts.spawn(dispatcher::dispatch(Arc::clone(&worker), lanes, tasks.clone()));
     parts.spawn(dead_wakes::consume(Arc::clone(&worker), dead));
+    parts.spawn(announcer::collect(Arc::clone(&worker)));
+    parts.spawn(announcer::publish(Arc::clone(&worker)));
+    parts.spawn(webhooks::deliver(Arc::clone(&worker)));
     parts.spawn(retention::forget(Arc::clone(&worker)));
     parts.spawn(parking::drain(Arc::clone(&worker), parked));
     parts.spawn(parking::replay(Arc::clone(&worker)));

@@ -84,6 +84,34 @@ pub(crate) fn parked(count: u64) {
     gauge!(names::PARKED).set(count as f64);
 }
 
+/// An announcement was published to the exchange.
+pub(crate) fn announced(topic: &str) {
+    counter!(names::ANNOUNCEMENTS, "topic" => topic.to_owned()).increment(1);
+}
+
+/// What became of a delivery to a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WebhookOutcome {
+    Delivered,
+    Failed,
+    GivenUp,
+}
+
+/// A delivery to a webhook was tried.
+pub(crate) fn webhook(outcome: WebhookOutcome) {
+    let outcome = match outcome {
+        WebhookOutcome::Delivered => "delivered",
+        WebhookOutcome::Failed => "failed",
+        WebhookOutcome::GivenUp => "given_up",
+    };
+    counter!(names::WEBHOOK_DELIVERIES, "outcome" => outcome).increment(1);
+}
+
+/// How many announcements wait for the exchange.
+pub(crate) fn announcements_waiting(count: u64) {
+    gauge!(names::ANNOUNCEMENTS_WAITING).set(count as f64);
+}
+
 /// A representation settled as `success` or `error`.
 pub(crate) fn settled(preset: &PresetName, state: &'static str, code: Option<FailureCode>) {
     let code = code.map_or("", FailureCode::name);

@@ -13,6 +13,8 @@ use crate::worker::{Ended, Worker};
 
 /// Ten years.
 const DAYS_MAX: u32 = 3650;
+/// A webhook's last try comes a day and more after the first.
+const ANNOUNCEMENT_DAYS_MIN: u32 = 2;
 const DAY: Duration = Duration::from_secs(86_400);
 /// Seconds between two passes.
 const PASS_SECONDS: u64 = 60;
@@ -27,15 +29,27 @@ const BATCHES_MAX: usize = 20;
 pub struct RetentionConfig {
     /// Days that attempts and events of files are kept in the ledger.
     pub ledger_days: u32,
+    /// Days that announcements are kept, for those who were away.
+    pub announcement_days: u32,
 }
 
 impl RetentionConfig {
     /// Says everything that is wrong with it.
     pub fn check(&self, problems: &mut Vec<Problem>) {
-        if !(1..=DAYS_MAX).contains(&self.ledger_days) {
-            let remedy = format!("days from 1 to {DAYS_MAX}");
-            problems.push(Problem::new("retention.ledger_days", self.ledger_days, remedy));
+        let days = [
+            ("ledger_days", self.ledger_days, 1),
+            ("announcement_days", self.announcement_days, ANNOUNCEMENT_DAYS_MIN),
+        ];
+        for (key, days, least) in days {
+            if !(least..=DAYS_MAX).contains(&days) {
+                let remedy = format!("days from {least} to {DAYS_MAX}");
+                problems.push(Problem::new(format!("retention.{key}"), days, remedy));
+            }
         }
+    }
+
+    fn announcements(&self) -> Duration {
+        DAY * self.announcement_days
     }
 
     fn ledger(&self) -> Duration {
@@ -52,12 +66,28 @@ pub(crate) async fn forget(worker: Arc<Worker>) -> Ended {
             () = worker.shutdown.cancelled() => return Ended::Drained,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = forget_entries(&worker).await
-            && !error.is_away()
-        {
-            tracing::error!(error = chain(&error), "old entries of the ledger could not be deleted");
+        report(forget_entries(&worker).await, "old entries of the ledger could not be deleted");
+        report(forget_announcements(&worker).await, "old announcements could not be deleted");
+    }
+}
+
+fn report(forgotten: Result<(), StoreError>, what: &str) {
+    if let Err(error) = forgotten
+        && !error.is_away()
+    {
+        tracing::error!(error = chain(&error), "{what}");
+    }
+}
+
+async fn forget_announcements(worker: &Worker) -> Result<(), StoreError> {
+    let keep = worker.deps.retention.announcements();
+    for _ in 0..BATCHES_MAX {
+        let forgotten = worker.deps.announcements.forget(keep, BATCH).await;
+        if worker.dependencies.database.note(forgotten)? < u64::from(BATCH) || worker.shutdown.is_cancelled() {
+            break;
         }
     }
+    Ok(())
 }
 
 async fn forget_entries(worker: &Worker) -> Result<(), StoreError> {
@@ -77,11 +107,11 @@ mod tests {
 
     #[test]
     fn absurd_retentions_are_refused() {
-        let problems = |ledger_days| {
+        let problems = |ledger_days, announcement_days| {
             let mut problems = Vec::new();
-            RetentionConfig { ledger_days }.check(&mut problems);
+            RetentionConfig { ledger_days, announcement_days }.check(&mut problems);
             problems.len()
         };
-        assert_eq!([problems(0), problems(1), problems(90), problems(100_000)], [1, 0, 0, 1]);
+        assert_eq!([problems(0, 7), problems(1, 2), problems(90, 7), problems(100_000, 1)], [1, 0, 0, 2]);
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::dependency::{MayBeAway as _, chain};
 use crate::worker::{Ended, Worker};
-use crate::{metrics, parking};
+use crate::{announcer, metrics, parking};
 
 /// Versions woken with one statement; the pass goes on while batches are full.
 const SWEEP_BATCH: u32 = 500;
@@ -50,6 +50,7 @@ pub(crate) async fn measure_backlog(worker: Arc<Worker>) -> Ended {
             Err(error) => report(Err(error)),
         }
         parking::measure(&worker).await;
+        announcer::measure(&worker).await;
     }
 }
 

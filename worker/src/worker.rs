@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::ports::work_queue::{Delivery, ParkingReason};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::Deps;
@@ -27,6 +28,12 @@ pub(crate) struct Worker {
     pub(crate) deps: Deps,
     pub(crate) dependencies: Dependencies,
     pub(crate) pool: Pool,
+    /// Wakes whoever collects news, when this worker has some.
+    pub(crate) news: Notify,
+    /// Wakes whoever publishes announcements, when there are some.
+    pub(crate) collected: Notify,
+    /// The same for webhooks.
+    pub(crate) announced: Notify,
     /// Memory for sources.
     pub(crate) sources: Admission,
     /// Cancelled when nothing new is to begin.
@@ -42,7 +49,8 @@ impl Worker {
         let pool = Pool::new(deps.child.clone(), deps.limits.clone(), deps.sandbox.clone(), renders_max, renders)?;
         let sources = Admission::of_bytes(deps.config.source_bytes());
         let (dependencies, abandon) = (Dependencies::new(), CancellationToken::new());
-        Ok(Self { deps, dependencies, pool, sources, shutdown, abandon })
+        let (news, collected, announced) = (Notify::new(), Notify::new(), Notify::new());
+        Ok(Self { deps, dependencies, pool, news, collected, announced, sources, shutdown, abandon })
     }
 
     /// Done with: it will not come again. When the queue is away it does come again, and finds nothing to do.

@@ -55,6 +55,8 @@ const CURSOR: Parameter = in_query("cursor", "`next_cursor` of the page before."
 
 const PARKED: Parameter = in_path("id", "The message's row.", r#"{"type":"string","pattern":"^[0-9]{1,18}$"}"#);
 
+const WEBHOOK: Parameter = in_path("id", "The webhook's id.", r#"{"type":"string","pattern":"^[0-9]{1,18}$"}"#);
+
 /// A read without a body.
 const GET: Operation =
     Operation { method: "get", path: "", id: "", tag: "", summary: "", parameters: &[], body: None, answers: &[] };
@@ -84,8 +86,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "getFile",
         tag: "files",
         summary: "A file, and where each of its representations stands",
-        parameters: &[FILE],
-        answers: &[json("File", "The file with its current version.")],
+        parameters: &[
+            FILE,
+            in_query(
+                "wait",
+                "Seconds to wait until nothing is pending; more than 60 are 60.",
+                r#"{"type":"integer","minimum":0,"maximum":60,"default":0}"#,
+            ),
+        ],
+        answers: &[json(
+            "File",
+            "The file with its current version. While anything is pending, `Retry-After` and `eta_ms` say for how long.",
+        )],
         ..GET
     },
     Operation {
@@ -114,6 +126,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "The life of a file in order, with reasons",
         parameters: &[FILE],
         answers: &[json("Explanation", "What happened; the last sentences say where each representation stands.")],
+        ..GET
+    },
+    Operation {
+        path: "/v1/events",
+        id: "followEvents",
+        tag: "events",
+        summary: "What happens to the files that the caller may see, as server-sent events",
+        parameters: &[in_query(
+            "last_event_id",
+            "Begin after this event; the header `Last-Event-ID` says the same. Left out: with what happens from now on.",
+            r#"{"type":"string","pattern":"^[0-9]{0,18}$"}"#,
+        )],
+        answers: &[Answer {
+            status: 200,
+            description: "A stream; `event` is file_version.completed, representation.success or representation.error, \
+                `data` a CloudEvent. It ends after 15 minutes at the latest: connect again with the last id.",
+            content: Some(("text/event-stream", "EventStream")),
+        }],
         ..GET
     },
     Operation {
@@ -206,6 +236,78 @@ pub(super) const OPERATIONS: &[Operation] = &[
                 content: Some(("application/problem+json", "Problem")),
             },
         ],
+        ..GET
+    },
+    Operation {
+        path: "/v1/webhooks",
+        id: "listWebhooks",
+        tag: "webhooks",
+        summary: "Webhooks, the oldest first, with how their deliveries go",
+        parameters: &[LIMIT, CURSOR],
+        answers: &[json("WebhookPage", "One page of them.")],
+        ..GET
+    },
+    Operation {
+        method: "post",
+        path: "/v1/webhooks",
+        id: "createWebhook",
+        tag: "webhooks",
+        summary: "Make a webhook: it is told what happens from now on",
+        parameters: &[],
+        body: Some("WantedWebhook"),
+        answers: &[Answer {
+            status: 201,
+            description: "The webhook, with the secret that its deliveries are signed with: it is shown this once.",
+            content: Some((JSON, "NewWebhook")),
+        }],
+    },
+    Operation {
+        path: "/v1/webhooks/{id}",
+        id: "getWebhook",
+        tag: "webhooks",
+        summary: "A webhook, and how its deliveries go",
+        parameters: &[WEBHOOK],
+        answers: &[json("Webhook", "The webhook.")],
+        ..GET
+    },
+    Operation {
+        method: "delete",
+        path: "/v1/webhooks/{id}",
+        id: "removeWebhook",
+        tag: "webhooks",
+        summary: "Remove a webhook, with all that was still to be delivered to it",
+        parameters: &[WEBHOOK],
+        answers: &[Answer { status: 204, description: "It is gone.", content: None }],
+        ..GET
+    },
+    Operation {
+        method: "post",
+        path: "/v1/webhooks/{id}/test",
+        id: "testWebhook",
+        tag: "webhooks",
+        summary: "Deliver an event of the type thumbline.webhook.test now, and tell what came of it",
+        parameters: &[WEBHOOK],
+        answers: &[json("WebhookTest", "What came of it.")],
+        ..GET
+    },
+    Operation {
+        method: "post",
+        path: "/v1/webhooks/{id}/enable",
+        id: "enableWebhook",
+        tag: "webhooks",
+        summary: "Switch a webhook on: it goes on where it stopped, at once",
+        parameters: &[WEBHOOK],
+        answers: &[json("Webhook", "The webhook.")],
+        ..GET
+    },
+    Operation {
+        method: "post",
+        path: "/v1/webhooks/{id}/disable",
+        id: "disableWebhook",
+        tag: "webhooks",
+        summary: "Switch a webhook off",
+        parameters: &[WEBHOOK],
+        answers: &[json("Webhook", "The webhook.")],
         ..GET
     },
     Operation {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::domain::access::{ACCESS_GROUPS_MAX, ACCESS_RULES_MAX, RULE_BYTES_MAX};
+use shared::domain::announcement::TOPICS;
 use shared::domain::lane::Lane;
 
 /// All schemas by name.
@@ -10,6 +11,7 @@ pub(super) fn all() -> Value {
         "Access": access(),
         "Capabilities": capabilities(),
         "Document": { "type": "object", "required": ["openapi", "paths"] },
+        "EventStream": { "type": "string", "description": "Frames of the HTML standard's server-sent events." },
         "Explanation": object(&json!({
             "events": list(&object(&json!({ "at": text(), "kind": text(), "detail": text() }))),
         })),
@@ -18,6 +20,7 @@ pub(super) fn all() -> Value {
         "FileAccess": object(&json!({ "access": or_null(&named("Access")) })),
         "FilePage": object(&json!({ "files": list(&named("File")), "next_cursor": text_or_null() })),
         "Liveness": object(&json!({ "status": { "const": "alive" } })),
+        "NewWebhook": new_webhook(),
         "ParkedEntry": object(&parked()),
         "ParkedMessage": parked_message(),
         "ParkedPage": object(&json!({
@@ -33,6 +36,15 @@ pub(super) fn all() -> Value {
         "Replayed": object(&json!({ "replayed": count() })),
         "Representation": representation(),
         "Version": version(),
+        "WantedWebhook": wanted_webhook(),
+        "Webhook": object(&webhook()),
+        "WebhookPage": object(&json!({ "webhooks": list(&named("Webhook")), "next_cursor": text_or_null() })),
+        "WebhookTest": object(&json!({
+            "delivered": { "type": "boolean" },
+            "status": count_or_null(),
+            "reason": text_or_null(),
+            "duration_ms": count(),
+        })),
     })
 }
 
@@ -151,6 +163,51 @@ fn parked_message() -> Value {
     members["headers"] = json!({ "type": "object", "additionalProperties": { "type": "string" } });
     members["body"] = text();
     members["body_is_exact"] = json!({ "type": "boolean" });
+    object(&members)
+}
+
+fn topics() -> Value {
+    list(&json!({ "enum": TOPICS }))
+}
+
+/// What is left out of `topics` is all of them, and of `tenant` everybody's.
+fn wanted_webhook() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["url"],
+        "properties": {
+            "url": { "type": "string", "format": "uri", "maxLength": 2048 },
+            "description": { "type": "string", "maxLength": 500 },
+            "topics": topics(),
+            "tenant": text_or_null(),
+        },
+    })
+}
+
+fn webhook() -> Value {
+    let moment = json!({ "type": ["string", "null"], "format": "date-time" });
+    json!({
+        "id": text(),
+        "url": text(),
+        "description": text(),
+        "topics": topics(),
+        "tenant": text_or_null(),
+        "created_at": { "type": "string", "format": "date-time" },
+        "enabled": { "type": "boolean" },
+        "disabled_reason": text_or_null(),
+        "consecutive_failures": count(),
+        "failing_since": moment,
+        "last_failure": text_or_null(),
+        "last_success_at": moment,
+        "next_try_at": moment,
+        "retrying": count(),
+    })
+}
+
+fn new_webhook() -> Value {
+    let mut members = webhook();
+    members["secret"] = json!({ "type": "string", "pattern": "^whsec_" });
     object(&members)
 }
 

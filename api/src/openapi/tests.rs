@@ -78,6 +78,7 @@ async fn answers_have_the_shapes_that_are_described() {
         ("/v1/files", 200, "FilePage"),
         ("/v1/presets", 200, "Presets"),
         ("/v1/parked", 200, "ParkedPage"),
+        ("/v1/webhooks", 200, "WebhookPage"),
         ("/v1/capabilities", 200, "Capabilities"),
         ("/v1/pipeline", 200, "Pipeline"),
         ("/livez", 200, "Liveness"),
@@ -121,6 +122,8 @@ async fn made_up_requests_are_answered_as_described() {
         .args(["run", &format!("http://{}/v1/openapi.json", api.address)])
         .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance"])
         .args(["--checks", "response_schema_conformance", "--phases", "coverage,fuzzing"])
+        // A stream goes on until the client has had enough; it has stories of its own.
+        .args(["--exclude-path", "/v1/events"])
         .args(["--max-examples", "20", "--max-time", "45", "--request-timeout", "10", "--workers", "2"])
         .args(["--generation-deterministic", "--no-color", "--warnings", "off"])
         .current_dir(std::env::temp_dir())

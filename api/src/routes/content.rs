@@ -77,7 +77,7 @@ fn is_coming(found: &Found<'_>, number: u32) -> bool {
 
 /// 202 with a picture to show meanwhile, and when to come again, in plain seconds: contract sections 2.9 and 3.
 async fn not_yet(app: &App, found: &Found<'_>) -> Response {
-    let seconds = app.pace.retry_after_seconds(app.deps.store.as_ref()).await;
+    let seconds = app.pace.retry_after_seconds(&found.file, &found.preset.name).await;
     let headers = [
         (LOCATION, app.deps.links.placeholder(placeholder::name_for(&found.file.version))),
         (RETRY_AFTER, seconds.to_string()),

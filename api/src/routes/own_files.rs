@@ -49,7 +49,7 @@ pub(crate) async fn get(
 ) -> Result<Response, ApiError> {
     if query.source.is_some() || query.source_id.is_some() {
         let found: Vec<_> = find(&app, &caller, &query).await?.into_iter().collect();
-        return Ok(answer(&app, &caller, &found, None));
+        return Ok(answer(&app, &caller, &found, None).await);
     }
     let limit = limit(query.limit.as_deref())?;
     let before = query.cursor.as_deref().map(str::parse).transpose();
@@ -59,13 +59,16 @@ pub(crate) async fn get(
     let has_more = states.len() > limit as usize;
     states.truncate(limit as usize);
     let next_cursor = states.last().filter(|_| has_more).map(|state| state.file.id.to_string());
-    Ok(answer(&app, &caller, &states, next_cursor))
+    Ok(answer(&app, &caller, &states, next_cursor).await)
 }
 
 /// What the caller may see of these; a page may come out short, or empty with a cursor.
-fn answer(app: &App, caller: &Caller, states: &[FileState], next_cursor: Option<String>) -> Response {
-    let shown = states.iter().filter(|state| caller.sees(state));
-    let files = shown.map(|state| OwnFile::new(&app.deps.presets, state, &app.deps.links)).collect();
+async fn answer(app: &App, caller: &Caller, states: &[FileState], next_cursor: Option<String>) -> Response {
+    let mut files = Vec::with_capacity(states.len());
+    for state in states.iter().filter(|state| caller.sees(state)) {
+        let eta_ms = app.pace.eta_ms(state).await;
+        files.push(OwnFile::new(&app.deps.presets, state, &app.deps.links, eta_ms));
+    }
     ([(CACHE_CONTROL, "private, no-cache")], Json(Page { files, next_cursor })).into_response()
 }
 

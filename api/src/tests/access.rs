@@ -44,6 +44,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("/v1/files/{file}", "file"),
     ("/v1/files/{file}/access", "operator"),
     ("/v1/files/{file}/explain", "operator"),
+    ("/v1/events", "caller"),
     ("/v1/failures", "operator"),
     ("/v1/redrive", "operator"),
     ("/v1/presets", "caller"),
@@ -52,6 +53,11 @@ const ROUTES: &[(&str, &str)] = &[
     ("/v1/parked", "operator"),
     ("/v1/parked/{id}", "operator"),
     ("/v1/parked/{id}/replay", "operator"),
+    ("/v1/webhooks", "operator"),
+    ("/v1/webhooks/{id}", "operator"),
+    ("/v1/webhooks/{id}/test", "operator"),
+    ("/v1/webhooks/{id}/enable", "operator"),
+    ("/v1/webhooks/{id}/disable", "operator"),
     ("/v1/openapi.json", "public"),
     ("/docs", "public"),
     ("/", "public"),
@@ -127,7 +133,12 @@ async fn ask(api: &TestApi, method: &str, path: &str, token: Option<&str>) -> Re
     request.send().await.unwrap()
 }
 
-async fn upload_as(api: &TestApi, token: &str, access: Option<Value>) -> Uploaded {
+/// A token of a user who may do everything that users may.
+pub(super) async fn user(api: &TestApi, name: &str) -> String {
+    issue(api, name, &ALL, None).await
+}
+
+pub(super) async fn upload_as(api: &TestApi, token: &str, access: Option<Value>) -> Uploaded {
     // Names belong to one file of a folder.
     let name = format!("{:016x}.jpg", rand::random::<u64>());
     let mut attributes = json!({ "name": name, "parent": { "id": "0" } });

@@ -26,6 +26,9 @@ impl WorkQueue for NoQueue {
     async fn publish_upload(&self, _: &Message) -> Result<(), QueueError> {
         Err(unreachable())
     }
+    async fn announce(&self, _: &str, _: &str, _: &Message) -> Result<(), QueueError> {
+        Err(unreachable())
+    }
     async fn park(&self, _: &Message, _: &ParkingReason) -> Result<(), QueueError> {
         Err(unreachable())
     }
@@ -90,6 +93,9 @@ impl WorkQueue for FrozenQueue {
         std::future::pending().await
     }
     async fn publish_upload(&self, _: &Message) -> Result<(), QueueError> {
+        std::future::pending().await
+    }
+    async fn announce(&self, _: &str, _: &str, _: &Message) -> Result<(), QueueError> {
         std::future::pending().await
     }
     async fn park(&self, _: &Message, _: &ParkingReason) -> Result<(), QueueError> {

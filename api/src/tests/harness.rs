@@ -120,9 +120,13 @@ impl TestApi {
             audience: "thumbline".to_owned(),
             ..crate::auth::config::tests::section(setup.mode, TOKEN)
         };
+        let shutdown = CancellationToken::new();
         let router = router(Deps {
             store: Arc::new(store.clone()),
             files: Arc::new(store.clone()),
+            announcements: Arc::new(store.clone()),
+            webhooks: Arc::new(store.clone()),
+            webhook_sender: adapters::webhook::open(true, Duration::from_secs(2)).unwrap(),
             parking: Arc::new(store.clone()),
             blobs: (setup.blobs)(Arc::clone(&blobs)),
             queue: (setup.queue)(Arc::clone(&queue)),
@@ -132,13 +136,13 @@ impl TestApi {
             links: Links::new(&config.public_url, address),
             config: Arc::new(config),
             signer: Signer::new(""),
+            shutdown: shutdown.clone(),
             sources,
             auth: Auth::new(&auth, Arc::new(store.clone()), setup.keys),
             jira: Arc::new(setup.jira),
             access: Arc::new(store.clone()),
             exposition: Some(Arc::new(|| "thumbline_build_info 1\n".to_owned())),
         });
-        let shutdown = CancellationToken::new();
         let served = tokio::spawn(serve_at_most(setup.connections_max, listener, router, shutdown.clone()));
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).build().unwrap();
         let _stop = shutdown.clone().drop_guard();

@@ -5,6 +5,7 @@ mod away;
 mod bad_input;
 mod console;
 mod content;
+mod events;
 mod files;
 pub(crate) mod harness;
 mod hostile;

@@ -7,6 +7,7 @@ pub(crate) mod jira;
 pub(crate) mod own_file;
 pub(crate) mod parked;
 mod timestamp;
+pub(crate) mod webhook;
 
 use shared::domain::file::FileState;
 use shared::domain::fit_preset;

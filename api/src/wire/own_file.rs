@@ -31,6 +31,7 @@ pub(crate) struct OwnFile {
     /// Width over height, as shown.
     aspect_ratio: Option<f64>,
     representations: Vec<OwnRepresentation>,
+    /// Until nothing is pending any more, as far as can be told; null when nothing is.
     eta_ms: Option<u64>,
 }
 
@@ -68,7 +69,7 @@ struct OwnRepresentation {
 
 impl OwnFile {
     /// The file with every representation that exists for it, in listing order.
-    pub(crate) fn new(presets: &PresetTable, state: &FileState, links: &Links) -> Self {
+    pub(crate) fn new(presets: &PresetTable, state: &FileState, links: &Links, eta_ms: Option<u64>) -> Self {
         let picture = state.version.picture;
         let placeholder = picture.and_then(|picture| picture.placeholder);
         let available = wire::available(presets, state);
@@ -90,7 +91,7 @@ impl OwnFile {
             representations: (available.into_iter().chain(&fitted))
                 .map(|preset| OwnRepresentation::new(preset, state, links))
                 .collect(),
-            eta_ms: None,
+            eta_ms,
         }
     }
 }

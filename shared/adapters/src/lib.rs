@@ -12,3 +12,4 @@ pub mod db;
 pub mod keys;
 pub mod queue;
 pub mod telemetry;
+pub mod webhook;

@@ -230,10 +230,12 @@ mod tests {
             preset: preset.name.clone(),
             recipe: plan::wanted(preset).recipe,
             state,
+            lane: Lane::Normal,
             attempts: 2,
             crashes: 0,
             last_failure,
             pending_since: 0,
+            due_at: 0,
             settled_at: None,
         };
         let file = File {

@@ -1,6 +1,7 @@
 //! The words of the product as types, in reading order; DESIGN's vocabulary is theirs.
 
 pub mod access;
+pub mod announcement;
 pub mod blob_key;
 pub mod capability;
 pub mod cost;
@@ -25,3 +26,4 @@ pub mod principal;
 pub mod representation;
 pub mod retry;
 pub mod source;
+pub mod webhook;

@@ -5,6 +5,7 @@ use super::dimensions::Dimensions;
 use super::failure::{Disposition, Failure, FailureCode};
 use super::file::UnixMillis;
 use super::ids::Sha256Digest;
+use super::lane::Lane;
 use super::preset::{PresetName, RecipeHash};
 
 /// One preset applied to one file version: its state and its content.
@@ -16,6 +17,8 @@ pub struct Representation {
     pub recipe: RecipeHash,
     /// Where it stands.
     pub state: State,
+    /// The lane that it waits in, or waited in last.
+    pub lane: Lane,
     /// How many attempts were begun.
     pub attempts: u32,
     /// How many of them ended with the death of the render child.
@@ -24,6 +27,8 @@ pub struct Representation {
     pub last_failure: Option<Failure>,
     /// When it became `pending`, by the database's clock.
     pub pending_since: UnixMillis,
+    /// When the next attempt may begin, by the database's clock; says nothing once it has settled.
+    pub due_at: UnixMillis,
     /// When it settled as `success` or `error`, by the database's clock.
     pub settled_at: Option<UnixMillis>,
 }

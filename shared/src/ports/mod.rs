@@ -4,6 +4,7 @@
 //! into the suite, never into one adapter alone.
 
 pub mod access_store;
+pub mod announcements;
 pub mod blob_store;
 pub mod file_store;
 pub mod key_source;
@@ -11,4 +12,5 @@ pub mod ledger;
 pub mod parking;
 pub mod scan;
 pub mod state_store;
+pub mod webhooks;
 pub mod work_queue;

@@ -108,6 +108,9 @@ pub trait StateStore: Ledger + Send + Sync + 'static {
     /// The newest files with their current versions, newest first, before the file `before` when given.
     async fn recent(&self, before: Option<FileId>, limit: u32) -> Result<Vec<FileState>, StoreError>;
 
+    /// Those of these versions of which anything waits.
+    async fn unsettled(&self, versions: &[FileVersionId]) -> Result<Vec<FileVersionId>, StoreError>;
+
     /// What is waiting, by lane; all lanes are listed.
     async fn backlog(&self) -> Result<Vec<LaneBacklog>, StoreError>;
 

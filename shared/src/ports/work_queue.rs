@@ -20,6 +20,10 @@ pub trait WorkQueue: Send + Sync + 'static {
     /// Publishes an upload event, as a producer would.
     async fn publish_upload(&self, message: &Message) -> Result<(), QueueError>;
 
+    /// Tells others under a topic, one of [`TOPICS`](crate::domain::announcement::TOPICS); returns once the queue has taken
+    /// responsibility for everybody who listens. That nobody does is no error.
+    async fn announce(&self, topic: &str, id: &str, message: &Message) -> Result<(), QueueError>;
+
     /// Puts a message that cannot be understood into the parking queue, with its own headers and the reason.
     async fn park(&self, message: &Message, reason: &ParkingReason) -> Result<(), QueueError>;
 

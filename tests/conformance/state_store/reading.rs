@@ -215,3 +215,19 @@ pub(super) async fn missing_pages_are_noticed(place: Store) {
         }
     }
 }
+
+pub(super) async fn what_waits_of_several_versions_is_told_together(Store { store, .. }: Store) {
+    let (waiting, done) = (registered(&store, &photo("a.jpg")).await, registered(&store, &photo("b.jpg")).await);
+    let token = claimed(&store, &done).await;
+    settled(&store, &done, &token, &[SMALL], &Outcome::Success(content(1, 1))).await;
+    let both = [waiting.version_id, done.version_id];
+    let unsettled = async || {
+        let mut versions = store.unsettled(&both).await.unwrap();
+        versions.sort_unstable();
+        versions
+    };
+    assert_eq!(unsettled().await, both, "one row of the second still waits");
+    settled(&store, &done, &token, &[MEDIUM], &Outcome::Error(failure(FailureCode::CorruptSource))).await;
+    assert_eq!(unsettled().await, [waiting.version_id]);
+    assert_eq!(store.unsettled(&[]).await.unwrap(), []);
+}

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use adapters::queue::{Config, Declare};
 use lapin::options::{
-    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
@@ -81,6 +82,34 @@ async fn producers_reach_us_with_any_routing_key_and_any_header() {
         let parked = next(&mut subscribe(&queue, Channel::Parking, 1).await).await;
         assert_eq!(parked.message.headers["number"], "42");
         assert_eq!(parked.message.headers["x-thumbline-code"], "strange");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RabbitMQ: run `make test`"]
+async fn listeners_get_the_announcements_of_their_topics() {
+    in_corner(async |corner| {
+        let queue = corner.open().await;
+        let connection = corner.connect().await;
+        let channel = connection.create_channel().await.unwrap();
+        let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+        let listener = channel.queue_declare("".into(), exclusive, FieldTable::default()).await.unwrap();
+        let (name, exchange) = (listener.name().clone(), format!("{}thumbline.events", corner.namespace));
+        let binding = QueueBindOptions::default();
+        let topic = "representation.*".into();
+        channel.queue_bind(name.clone(), exchange.into(), topic, binding, FieldTable::default()).await.unwrap();
+        for (topic, id) in [("file_version.completed", "1"), ("representation.error", "2")] {
+            queue.announce(topic, id, &shared::announcement::message("{}")).await.unwrap();
+        }
+        let get = || channel.basic_get(name.clone(), BasicGetOptions { no_ack: true });
+        let message = get().await.unwrap().expect("it was confirmed, so it is there");
+        assert_eq!(message.routing_key.as_str(), "representation.error");
+        let properties = &message.properties;
+        assert_eq!(properties.message_id().as_ref().unwrap().as_str(), "2");
+        assert_eq!(properties.kind().as_ref().unwrap().as_str(), "thumbline.representation.error");
+        assert_eq!(properties.content_type().as_ref().unwrap().as_str(), "application/cloudevents+json");
+        assert!(get().await.unwrap().is_none(), "the other topic is not listened to");
     })
     .await;
 }

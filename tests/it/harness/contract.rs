@@ -110,7 +110,7 @@ fn contract() -> PathBuf {
 }
 
 /// Beside the executable under test, where `scripts/test-clients` puts them.
-fn clients() -> PathBuf {
+pub(crate) fn clients() -> PathBuf {
     let target = Path::new(env!("CARGO_BIN_EXE_thumbline")).ancestors().nth(2).unwrap();
     std::env::var_os("THUMBLINE_TEST_CLIENTS").map_or_else(|| target.join("clients"), PathBuf::from)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod contract;
+mod listener;
 pub(crate) mod pictures;
 pub(crate) mod process;
 pub(crate) mod servers;

@@ -9,6 +9,7 @@ use lapin::{BasicProperties, Connection, ConnectionProperties};
 use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 
 use super::client::Client;
+use super::listener::Listener;
 use super::process::{Process, thumbline};
 use super::{eventually, sns};
 
@@ -237,6 +238,13 @@ impl Production {
     pub(crate) async fn publish_upload(&self, key: &str, version: &str) {
         let event = serde_json::json!({ "bucket": self.uploads_bucket(), "key": key, "version_id": version });
         self.publish(&event.to_string()).await;
+    }
+
+    /// Somebody who listens to all that we tell others.
+    pub(crate) async fn listen(&self) -> Listener {
+        let connection = Connection::connect(&self.amqp_url, ConnectionProperties::default()).await.unwrap();
+        let exchange = format!("{}.thumbline.events", self.name);
+        eventually("the exchange is declared", || Listener::bind(&connection, &exchange)).await
     }
 
     /// How many messages are ready in one of this story's queues; `None` when it does not exist.

@@ -163,7 +163,10 @@ async fn settle(
     let version = claim.state.version.id;
     let settling = || worker.deps.store.settle_attempt(version, token, outcomes, notes);
     match worker.dependencies.database.patiently(lost, settling).await {
-        Ok(written) => Some(written),
+        Ok(written) => {
+            worker.news.notify_one();
+            Some(written)
+        }
         Err(Unanswered::Stopped) => None,
         Err(Unanswered::Refused(error)) => {
             tracing::error!(file_version.id = %version, error = chain(&error), "file version {version} could not be settled");

@@ -16,16 +16,18 @@ use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
+use shared::ports::announcements::AnnouncementLog;
 use shared::ports::blob_store::{BlobStore, SourceStore};
 use shared::ports::file_store::FileStore;
 use shared::ports::parking::{Parked, ParkedFilter, ParkingStore};
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
+use shared::ports::webhooks::WebhookStore;
 use shared::ports::work_queue::{Message, Wake, WorkQueue};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use worker::child::ChildCommand;
-use worker::{Config, Deps, RetryConfig, WorkerError};
+use worker::{Config, Deps, RetryConfig, WebhooksConfig, WorkerError};
 
 use crate::parent::limits;
 
@@ -37,6 +39,9 @@ pub(crate) struct World {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) files: Arc<dyn FileStore>,
     pub(crate) access: Arc<dyn AccessStore>,
+    pub(crate) announcements: Arc<dyn AnnouncementLog>,
+    pub(crate) webhooks: Arc<dyn WebhookStore>,
+    pub(crate) webhooks_config: WebhooksConfig,
     pub(crate) parking: Arc<dyn ParkingStore>,
     pub(crate) scans: Arc<dyn ScanStore>,
     pub(crate) blobs: Arc<dyn BlobStore>,
@@ -87,6 +92,9 @@ impl World {
             store: Arc::new(database.clone()),
             files: Arc::new(database.clone()),
             access: Arc::new(database.clone()),
+            announcements: Arc::new(database.clone()),
+            webhooks: Arc::new(database.clone()),
+            webhooks_config: section("webhooks", None),
             parking: Arc::new(database.clone()),
             scans: Arc::new(database),
             blobs,
@@ -105,6 +113,10 @@ impl World {
         let deps = Deps {
             store: Arc::clone(&self.store),
             access: Arc::clone(&self.access),
+            announcements: Arc::clone(&self.announcements),
+            webhooks: Arc::clone(&self.webhooks),
+            webhook_sender: adapters::webhook::open(true, Duration::from_secs(5)).unwrap(),
+            webhooks_config: Arc::new(self.webhooks_config.clone()),
             parking: Arc::clone(&self.parking),
             scans: Arc::clone(&self.scans),
             blobs: Arc::clone(&self.blobs),

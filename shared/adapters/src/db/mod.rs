@@ -12,9 +12,11 @@
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`: those of the [`FileStore`].
 //! - `together`: reads of files at the same moment, by one query.
+//! - `announcements`: what is told to others, left by those that settle; `webhooks`: to whom it is posted.
 //! - `ledger`: what those statements leave behind, and what failed.
 
 mod access;
+mod announcements;
 mod ask;
 mod backlog;
 mod change;
@@ -39,6 +41,7 @@ mod sql;
 mod sweep;
 mod together;
 mod trash;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -215,6 +218,10 @@ impl StateStore for Database {
 
     async fn recent(&self, before: Option<FileId>, limit: u32) -> Result<Vec<FileState>, StoreError> {
         self.bounded(|| self.read_recent(before, limit)).await
+    }
+
+    async fn unsettled(&self, versions: &[FileVersionId]) -> Result<Vec<FileVersionId>, StoreError> {
+        self.bounded(|| self.read_unsettled(versions)).await
     }
 
     async fn backlog(&self) -> Result<Vec<LaneBacklog>, StoreError> {

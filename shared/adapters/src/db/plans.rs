@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use shared::domain::announcement::News;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::file::{ByteFacts, Wanted};
 use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
@@ -15,7 +16,8 @@ use shared::ports::file_store::{Listing, ListingKey, Parent};
 
 use super::sql::Sql;
 use super::{
-    Config, Database, ask, backlog, change, claim, facts, ledger, listing, read, register, settle, sweep, trash,
+    Config, Database, announcements, ask, backlog, change, claim, facts, ledger, listing, read, register, settle,
+    sweep, trash, webhooks,
 };
 
 /// 4000 files of one version with five representations each, enough for planners to mind; one version in twenty waits,
@@ -37,6 +39,8 @@ const FILL: &[&str] = &[
      SELECT file_version_id, 1, 'success', preset FROM representation",
     "INSERT INTO quarantine (file_version_id, at, code, reason, reproducer)
      SELECT n, 1, 'child_crashed', 'r', '{}' FROM ({numbers}) AS numbers",
+    "INSERT INTO announcement (position, at, topic, file_id, tenant, body)
+     SELECT n, 1, 'file_version.completed', n, 't', '{}' FROM ({numbers}) AS numbers",
     "ANALYZE",
 ];
 const NUMBERS: &str =
@@ -76,6 +80,13 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("files_of", listing::files_of(&by_name)),
         ("representations", read::representations(40..50)),
         ("representations by name", read::only(&[(version, wanted[0].preset.clone())])),
+        ("outbox", announcements::outbox::insert(&[(version, News::Success(wanted[0].preset.clone()))])),
+        ("webhook turns", webhooks::take_turns(&token, Duration::from_secs(60), 16)),
+        ("announcements at", announcements::at(40..50)),
+        ("unsettled", read::unsettled(40..50)),
+        ("service", announcements::service(1000, Duration::from_secs(600))),
+        ("announcements after", announcements::after(40, 100)),
+        ("forget announcements", announcements::oldest(Duration::from_secs(1), 1000)),
         ("ledger entries", ledger::insert(&[ledger::NewEntry::new(version, EntryKind::Claimed)])),
         ("life", ledger::entries_of(&[40])),
         ("forget_entries", ledger::oldest(Duration::from_secs(1), 1000)),
@@ -120,10 +131,10 @@ async fn sqlite_reads_no_whole_table() {
         let scans = |line: &&String| {
             let table = line.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
             // The index of the backlog has only the rows that are counted.
-            matches!(table, Some("file" | "file_version" | "representation" | "page" | "ledger"))
+            matches!(table, Some("file" | "file_version" | "representation" | "page" | "ledger" | "announcement"))
                 && !line.contains("INDEX representation_backlog")
                 // In the order of its ids, and only as far as the batch goes.
-                && name != "forget_entries"
+                && !name.starts_with("forget")
         };
         assert_eq!(plan.iter().find(scans), None, "{name}:\n{}", plan.join("\n"));
     }
@@ -147,7 +158,7 @@ async fn postgresql_reads_no_whole_table() {
     admin.connection.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
     for (name, plan) in plans.unwrap() {
         // A batch of a table this small is most of it, and the planner knows.
-        let scan = plan.iter().find(|line| line.contains("Seq Scan on ") && name != "forget_entries");
+        let scan = plan.iter().find(|line| line.contains("Seq Scan on ") && !name.starts_with("forget"));
         assert_eq!(scan, None, "{name}:\n{}", plan.join("\n"));
     }
 }

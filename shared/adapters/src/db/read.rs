@@ -7,7 +7,7 @@ use shared::domain::preset::PresetName;
 use shared::ports::state_store::StoreError;
 
 use super::Database;
-use super::convert::{FileRow, RepresentationRow, file_states, text};
+use super::convert::{FileRow, RepresentationRow, file_states, text, version_id};
 use super::sql::Sql;
 
 pub(super) const FILES: &str = "
@@ -22,8 +22,8 @@ FROM file JOIN file_version ON {which}";
 
 /// One row for each representation, or for each of its pages from 2 on: read together, they cannot disagree.
 const REPRESENTATIONS: &str = "
-SELECT representation.file_version_id, representation.preset, recipe, state, attempts, crashes, pending_since,
-    settled_at, code, reason, representation.blob, representation.width, representation.height, representation.length_bytes, pages,
+SELECT representation.file_version_id, representation.preset, recipe, state, lane, attempts, crashes, pending_since,
+    due_at, settled_at, code, reason, representation.blob, representation.width, representation.height, representation.length_bytes, pages,
     page.number AS page_number, page.blob AS page_blob, page.width AS page_width, page.height AS page_height,
     page.length_bytes AS page_length_bytes
 FROM representation
@@ -44,9 +44,26 @@ impl Database {
         Ok(states(&self.connection, file_by_identity(tenant, identity)).await?.pop())
     }
 
+    pub(super) async fn read_unsettled(&self, versions: &[FileVersionId]) -> Result<Vec<FileVersionId>, StoreError> {
+        if versions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<i64> = unsettled(versions.iter().map(|version| version.get())).column(&self.connection).await?;
+        ids.into_iter().map(version_id).collect()
+    }
+
     pub(super) async fn read_recent(&self, before: Option<FileId>, limit: u32) -> Result<Vec<FileState>, StoreError> {
         states(&self.connection, recent(before, limit)).await
     }
+}
+
+/// Which of these versions have rows that wait.
+pub(super) fn unsettled(versions: impl IntoIterator<Item = i64>) -> Sql {
+    Sql::new(
+        "SELECT DISTINCT file_version_id FROM representation
+         WHERE file_version_id IN {versions} AND state IN ('pending', 'viewable')",
+    )
+    .list("versions", versions)
 }
 
 /// The version, with its file and its rows.

@@ -1,6 +1,7 @@
 //! Settling: how an attempt ended, written only to rows still held under the token.
 
 use sea_orm::{DatabaseTransaction, Value};
+use shared::domain::announcement::News;
 use shared::domain::failure::Failure;
 use shared::domain::ids::{ClaimToken, FileVersionId};
 use shared::domain::ledger::AttemptNotes;
@@ -9,6 +10,7 @@ use shared::domain::representation::{Content, Outcome};
 use shared::ports::state_store::StoreError;
 
 use super::Database;
+use super::announcements::outbox;
 use super::convert::{bytes, millis, text};
 use super::error::store_error;
 use super::ledger;
@@ -69,6 +71,8 @@ impl Database {
             written.push((preset, outcome));
         }
         ledger::write(&transaction, &ledger::settled(version, token, &written, notes)).await?;
+        let news = written.iter().filter_map(|(preset, outcome)| Some((version, News::of(preset, outcome)?)));
+        outbox::write(&transaction, &news.collect::<Vec<_>>()).await?;
         if let Some(failure) = ledger::quarantining(&written) {
             ledger::quarantine(&transaction, version, failure, notes).await?;
         }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sea_orm::FromQueryResult;
+use shared::domain::announcement::News;
 use shared::domain::failure::Failure;
+use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
 use shared::domain::ledger::EntryKind;
 use shared::ports::state_store::{DueVersion, StoreError};
 
 use super::Database;
+use super::announcements::outbox;
 use super::convert::{lane, millis, representation_value, text, urgency, version_id};
 use super::error::store_error;
 use super::ledger::{ChangedRow, NewEntry, changed, write};
@@ -56,11 +59,20 @@ impl Database {
             let rows: Vec<ChangedRow> = give_up(*lane, *deadline, failure).all(&transaction).await?;
             let entries = changed(&rows, |version| NewEntry::new(version, EntryKind::Overdue).failure(failure))?;
             write(&transaction, &entries).await?;
+            outbox::write(&transaction, &news(&rows, failure)?).await?;
             ended += rows.len() as u64;
         }
         transaction.commit().await.map_err(store_error)?;
         Ok(ended)
     }
+}
+
+fn news(rows: &[ChangedRow], failure: &Failure) -> Result<Vec<(FileVersionId, News)>, StoreError> {
+    let news = |row: &ChangedRow| {
+        let version = version_id(row.file_version_id)?;
+        Ok((version, News::Error(representation_value("preset", version, &row.preset)?, failure.code)))
+    };
+    rows.iter().map(news).collect()
 }
 
 /// Since when nobody works on a row although somebody could: the end of its lease, its last wake, or when it is due,

@@ -62,6 +62,11 @@ impl WorkQueue for MemoryQueue {
         counted(self.line(Channel::Uploads)?.push(0, message.clone()))
     }
 
+    /// Nobody outside of this process can listen to it; webhooks and server-sent events do not come this way.
+    async fn announce(&self, _: &str, _: &str, _: &Message) -> Result<(), QueueError> {
+        Ok(())
+    }
+
     async fn park(&self, message: &Message, reason: &ParkingReason) -> Result<(), QueueError> {
         counted(self.line(Channel::Parking)?.push(0, super::parked(message, reason)))
     }

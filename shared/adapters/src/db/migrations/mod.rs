@@ -16,6 +16,8 @@ mod m20261122_000004_file_life;
 mod m20261122_000005_add_placeholders;
 mod m20261122_000006_credentials;
 mod m20261122_000013_create_scan;
+mod m20261122_000023_create_announcements;
+mod m20261122_000024_create_webhooks;
 mod m20261122_000041_add_declared_format;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
@@ -35,6 +37,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_add_placeholders::Migration),
             Box::new(m20261122_000006_credentials::Migration),
             Box::new(m20261122_000013_create_scan::Migration),
+            Box::new(m20261122_000023_create_announcements::Migration),
+            Box::new(m20261122_000024_create_webhooks::Migration),
             Box::new(m20261122_000041_add_declared_format::Migration),
         ]
     }

@@ -56,7 +56,7 @@ impl RabbitQueue {
     /// Publishes on the exchange for our own messages.
     async fn publish_work(&self, key: &str, queue: &str, kind: &str, message: &Message) -> Result<(), QueueError> {
         let exchange = self.topology.work_exchange();
-        let address = Address { exchange: &exchange, routing_key: key, display: queue };
+        let address = Address { exchange: &exchange, routing_key: key, display: queue, wants_queue: true };
         counted(self.publisher.publish(&address, message::properties(kind, message), &message.body).await)
     }
 
@@ -82,8 +82,18 @@ impl WorkQueue for RabbitQueue {
 
     async fn publish_upload(&self, message: &Message) -> Result<(), QueueError> {
         let exchange = self.topology.uploads_exchange();
-        let address = Address { exchange: &exchange, routing_key: "thumbline.file.uploaded", display: &exchange };
+        let routing_key = "thumbline.file.uploaded";
+        let address = Address { exchange: &exchange, routing_key, display: &exchange, wants_queue: true };
         let properties = message::properties("thumbline.file.uploaded", message);
+        counted(self.publisher.publish(&address, properties, &message.body).await)
+    }
+
+    async fn announce(&self, topic: &str, id: &str, message: &Message) -> Result<(), QueueError> {
+        let exchange = self.topology.events_exchange();
+        let address = Address { exchange: &exchange, routing_key: topic, display: &exchange, wants_queue: false };
+        let kind = format!("{}{topic}", shared::announcement::TYPE_PREFIX);
+        // Told twice, it has the same id: consumers may know it by that.
+        let properties = message::properties(&kind, message).with_message_id(id.into());
         counted(self.publisher.publish(&address, properties, &message.body).await)
     }
 

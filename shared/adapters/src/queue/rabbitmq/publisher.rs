@@ -33,6 +33,8 @@ pub(super) struct Address<'a> {
     pub(super) routing_key: &'a str,
     /// What operators know the place by: the queue, or the exchange when others decide on the queue.
     pub(super) display: &'a str,
+    /// Whether it is an error that no queue takes the message.
+    pub(super) wants_queue: bool,
 }
 
 impl Publisher {
@@ -108,7 +110,7 @@ async fn send(
         Err(error) => error,
     };
     // Mandatory: the broker returns what it has no queue for, instead of confirming and forgetting it.
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let options = BasicPublishOptions { mandatory: address.wants_queue, ..BasicPublishOptions::default() };
     let (exchange, key) = (address.exchange.into(), address.routing_key.into());
     let confirm = channel.basic_publish(exchange, key, options, body, properties).await.map_err(refused)?;
     confirm.await.map_err(refused)

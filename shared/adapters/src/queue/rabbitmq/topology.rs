@@ -66,6 +66,11 @@ impl Topology {
         self.named("uploads")
     }
 
+    /// Where we tell others.
+    pub(super) fn events_exchange(&self) -> String {
+        self.named("thumbline.events")
+    }
+
     /// Where we publish to ourselves.
     pub(super) fn work_exchange(&self) -> String {
         self.named("thumbline.work")
@@ -134,7 +139,7 @@ impl Topology {
         [
             Exchange { name: self.uploads_exchange(), kind: ExchangeKind::Topic },
             Exchange { name: self.work_exchange(), kind: ExchangeKind::Direct },
-            Exchange { name: self.named("thumbline.events"), kind: ExchangeKind::Topic },
+            Exchange { name: self.events_exchange(), kind: ExchangeKind::Topic },
         ]
     }
 
