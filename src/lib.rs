@@ -5,7 +5,7 @@
 //! - [`platform`]: the only place that names concrete adapters.
 //! - [`roles`]: runs the chosen roles under one two-stage shutdown.
 //! - [`credentials`]: tokens and users.
-//! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`], [`explain`], [`redrive`], [`topology`]: the
+//! - [`demo`], [`render_files`], [`mod@bench`], [`doctor`], [`health`], [`explain`], [`gc`], [`redrive`], [`topology`]: the
 //!   commands that are more than a role.
 
 pub mod backfill;
@@ -18,6 +18,7 @@ pub mod demo;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
+pub mod gc;
 pub mod health;
 mod management;
 pub mod parked;

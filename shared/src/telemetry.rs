@@ -38,7 +38,7 @@ macro_rules! metrics_table {
 }
 
 metrics_table! {
-    /// Upload events by dialect and outcome (registered, duplicate, applied, ignored, parked).
+    /// Upload events by dialect and outcome (registered, duplicate, applied, deleted, ignored, parked).
     EVENTS = Counter "thumbline_events_total";
     /// Representations settled, by preset, state and failure code.
     RENDERS = Counter "thumbline_renders_total";
@@ -67,6 +67,10 @@ metrics_table! {
     CHILD_EXITS = Counter "thumbline_child_exits_total";
     /// File versions given up after repeated deaths of their render child.
     QUARANTINED = Counter "thumbline_quarantined_total";
+    /// Blobs that were deleted because no row refers to them.
+    COLLECTED_BLOBS = Counter "thumbline_collected_blobs_total";
+    /// Bytes of blobs that were deleted because no row refers to them.
+    COLLECTED_BYTES = Counter "thumbline_collected_bytes_total";
     /// Seconds to answer HTTP requests, by route, method and status.
     HTTP_SECONDS = Histogram "thumbline_http_request_duration_seconds";
     /// Errors of the database, queue or blob store, by dependency.

@@ -46,6 +46,8 @@ pub struct Config {
     pub retry: worker::RetryConfig,
     /// Section `[retention]`.
     pub retention: worker::RetentionConfig,
+    /// Section `[gc]`.
+    pub gc: worker::GcConfig,
     /// Section `[limits]`.
     pub limits: LimitsTable,
     /// Section `[sandbox]`.
@@ -147,6 +149,7 @@ impl Config {
         self.worker.check(problems);
         self.retry.check(problems);
         self.retention.check(problems);
+        self.gc.check(problems);
         self.ops.check(problems);
         self.log.check(problems);
         self.limits.check(problems);

@@ -4,6 +4,7 @@ mod access;
 mod asking;
 mod away;
 mod claiming;
+mod collecting;
 mod crowd;
 mod facts;
 mod files;
@@ -151,6 +152,12 @@ behaviours! {
         only_a_newer_upload_brings_a_file_back,
         a_removed_source_goes_to_the_trash_unless_a_newer_version_is_there,
         a_removal_that_comes_first_is_remembered,
+        a_removal_that_comes_again_and_later_counts,
+        a_removed_version_goes_alone_and_the_last_one_with_its_file,
+        the_way_through_the_trash_is_told,
+        what_is_in_the_trash_is_not_redriven,
+        what_was_in_the_trash_for_long_enough_is_removed_for_good,
+        what_was_removed_is_known_as_removed_for_a_while,
         a_file_shows_the_newest_version_that_is_not_in_the_trash,
         a_version_stops_in_the_trash_and_goes_on_after_it,
     }
@@ -164,12 +171,23 @@ behaviours! {
         files_without_a_parent_are_the_roots,
         versions_come_newest_first_and_in_pages,
     }
+    collecting {
+        what_a_purged_file_had_is_deleted_after_its_grace,
+        what_another_file_or_version_has_stays,
+        uploads_go_with_their_last_version,
+        only_what_no_row_refers_to_is_condemned,
+        of_ten_collectors_one_gets_a_blob,
+        a_settle_spares_what_is_condemned,
+        what_was_taken_is_put_again_before_a_row_says_so,
+        an_upload_of_what_is_being_deleted_is_put_again,
+    }
     parking {
         what_was_parked_reads_back_byte_for_byte,
         the_same_message_again_is_counted,
         parked_messages_are_listed_in_pages_and_by_code,
         a_replayed_message_goes_unless_it_was_parked_again,
         a_message_that_was_cut_is_not_replayed,
+        messages_that_came_last_long_ago_are_forgotten,
     }
     reading {
         every_way_to_a_file_shows_the_same,

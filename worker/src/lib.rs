@@ -13,7 +13,8 @@
 //! 5. An attempt that failed ends the row or makes it due again (`retry`). `sweeper` wakes rows that are due and
 //!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only;
 //!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
-//! 6. What happened stays in the ledger, until `retention` forgets it.
+//! 6. What happened stays in the ledger, until `retention` forgets it. Blobs that no row refers to any more are deleted by
+//!    `collection`.
 //!
 //! Stores lose notifications; `scan` looks through the buckets for what was never announced.
 //! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
@@ -23,8 +24,10 @@
 
 mod admission;
 pub mod child;
+mod collection;
 mod config;
 mod dead_wakes;
+mod deletion;
 mod dependency;
 mod dispatcher;
 mod fetch;
@@ -51,6 +54,7 @@ use shared::domain::preset::PresetTable;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
@@ -60,6 +64,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admission::Admission;
+pub use collection::{CollectError, Collector, Deleted, GcConfig, LOOK_NAME, Looked};
 pub use config::Config;
 pub use retention::RetentionConfig;
 pub use retry::{RetryConfig, Tried};
@@ -77,6 +82,8 @@ const HAND_BACK_SECONDS_MAX: u64 = 5;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// The same rows, as producers and people move files about.
+    pub files: Arc<dyn FileStore>,
     /// Who may see what.
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
@@ -101,6 +108,8 @@ pub struct Deps {
     pub retry: Arc<RetryConfig>,
     /// Section `[retention]`.
     pub retention: Arc<RetentionConfig>,
+    /// Section `[gc]`.
+    pub gc: Arc<GcConfig>,
     /// How render children are started.
     pub child: ChildCommand,
     /// Section `[sandbox]`.
@@ -141,6 +150,7 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     parts.spawn(dispatcher::dispatch(Arc::clone(&worker), lanes, tasks.clone()));
     parts.spawn(dead_wakes::consume(Arc::clone(&worker), dead));
     parts.spawn(retention::forget(Arc::clone(&worker)));
+    parts.spawn(collection::collect(Arc::clone(&worker)));
     parts.spawn(parking::drain(Arc::clone(&worker), parked));
     parts.spawn(parking::replay(Arc::clone(&worker)));
     parts.spawn(scan::scan(Arc::clone(&worker)));

@@ -17,6 +17,7 @@ pub(crate) enum EventOutcome {
     Registered,
     Duplicate,
     Applied,
+    Deleted,
     Ignored,
     Parked,
 }
@@ -27,6 +28,7 @@ impl EventOutcome {
             Self::Registered => "registered",
             Self::Duplicate => "duplicate",
             Self::Applied => "applied",
+            Self::Deleted => "deleted",
             Self::Ignored => "ignored",
             Self::Parked => "parked",
         }

@@ -8,6 +8,7 @@ use shared::config::Problem;
 use shared::ports::state_store::StoreError;
 use tokio::time::MissedTickBehavior;
 
+use crate::Deps;
 use crate::dependency::{MayBeAway as _, chain};
 use crate::worker::{Ended, Worker};
 
@@ -16,8 +17,10 @@ const DAYS_MAX: u32 = 3650;
 const DAY: Duration = Duration::from_secs(86_400);
 /// Seconds between two passes.
 const PASS_SECONDS: u64 = 60;
-/// Entries forgotten with one statement, so that none takes long.
+/// Rows forgotten with one statement, so that none takes long.
 const BATCH: u32 = 1000;
+/// Files removed for good in one go, each in a transaction of its own.
+const PURGE_BATCH: u32 = 100;
 /// Full batches in one pass at most: 20,000 entries a minute and worker.
 const BATCHES_MAX: usize = 20;
 
@@ -27,19 +30,29 @@ const BATCHES_MAX: usize = 20;
 pub struct RetentionConfig {
     /// Days that attempts and events of files are kept in the ledger.
     pub ledger_days: u32,
+    /// Days that files and versions stay in the trash before they are removed for good.
+    pub trash_days: u32,
+    /// Days that a file which was removed for good is known as removed.
+    pub removed_days: u32,
+    /// Days that a message which nobody could read is kept.
+    pub parked_days: u32,
 }
 
 impl RetentionConfig {
     /// Says everything that is wrong with it.
     pub fn check(&self, problems: &mut Vec<Problem>) {
-        if !(1..=DAYS_MAX).contains(&self.ledger_days) {
-            let remedy = format!("days from 1 to {DAYS_MAX}");
-            problems.push(Problem::new("retention.ledger_days", self.ledger_days, remedy));
+        let days = [
+            ("ledger_days", self.ledger_days),
+            ("trash_days", self.trash_days),
+            ("removed_days", self.removed_days),
+            ("parked_days", self.parked_days),
+        ];
+        for (key, days) in days {
+            if !(1..=DAYS_MAX).contains(&days) {
+                let remedy = format!("days from 1 to {DAYS_MAX}");
+                problems.push(Problem::new(format!("retention.{key}"), days, remedy));
+            }
         }
-    }
-
-    fn ledger(&self) -> Duration {
-        DAY * self.ledger_days
     }
 }
 
@@ -52,21 +65,43 @@ pub(crate) async fn forget(worker: Arc<Worker>) -> Ended {
             () = worker.shutdown.cancelled() => return Ended::Drained,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = forget_entries(&worker).await
+        if let Err(error) = pass(&worker).await
             && !error.is_away()
         {
-            tracing::error!(error = chain(&error), "old entries of the ledger could not be deleted");
+            tracing::error!(error = chain(&error), "what is old could not be deleted");
         }
     }
 }
 
-async fn forget_entries(worker: &Worker) -> Result<(), StoreError> {
-    let keep = worker.deps.retention.ledger();
+async fn pass(worker: &Worker) -> Result<(), StoreError> {
+    let Deps { store, files, parking, retention, .. } = &worker.deps;
+    let days = |days: u32| DAY * days;
+    batches(worker, BATCH, "entries of the ledger", || store.forget_entries(days(retention.ledger_days), BATCH))
+        .await?;
+    let purging = || files.purge_trashed(days(retention.trash_days), PURGE_BATCH);
+    batches(worker, PURGE_BATCH, "files and versions of the trash", purging).await?;
+    let forgetting = || files.forget_removed(days(retention.removed_days), BATCH);
+    batches(worker, BATCH, "files that were removed", forgetting).await?;
+    batches(worker, BATCH, "parked messages", || parking.forget_parked(days(retention.parked_days), BATCH)).await
+}
+
+/// Deletes batch after batch, as long as they are full.
+async fn batches<Call: Future<Output = Result<u64, StoreError>>>(
+    worker: &Worker,
+    batch: u32,
+    what: &str,
+    delete: impl Fn() -> Call,
+) -> Result<(), StoreError> {
+    let mut total = 0;
     for _ in 0..BATCHES_MAX {
-        let forgotten = worker.deps.store.forget_entries(keep, BATCH).await;
-        if worker.dependencies.database.note(forgotten)? < u64::from(BATCH) || worker.shutdown.is_cancelled() {
+        let deleted = worker.dependencies.database.note(delete().await)?;
+        total += deleted;
+        if deleted < u64::from(batch) || worker.shutdown.is_cancelled() {
             break;
         }
+    }
+    if total > 0 {
+        tracing::info!(rows = total, "{total} {what} were kept for long enough, and are gone");
     }
     Ok(())
 }
@@ -79,7 +114,7 @@ mod tests {
     fn absurd_retentions_are_refused() {
         let problems = |ledger_days| {
             let mut problems = Vec::new();
-            RetentionConfig { ledger_days }.check(&mut problems);
+            RetentionConfig { ledger_days, trash_days: 30, removed_days: 90, parked_days: 30 }.check(&mut problems);
             problems.len()
         };
         assert_eq!([problems(0), problems(1), problems(90), problems(100_000)], [1, 0, 0, 1]);

@@ -48,7 +48,8 @@ pub(crate) async fn get(
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
     if query.source.is_some() || query.source_id.is_some() {
-        let found: Vec<_> = find(&app, &caller, &query).await?.into_iter().collect();
+        let found = find(&app, &caller, &query).await?.filter(|state| state.file.trashed_at.is_none());
+        let found: Vec<_> = found.into_iter().collect();
         return Ok(answer(&app, &caller, &found, None));
     }
     let limit = limit(query.limit.as_deref())?;

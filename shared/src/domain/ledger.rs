@@ -60,6 +60,14 @@ entry_kinds! {
     DeadLettered = "dead_lettered";
     /// Another version of the file had the same content, and this one stands for both.
     SameContent = "same_content";
+    /// Somebody put the file, or this version of it, into the trash.
+    Trashed = "trashed";
+    /// The producer announced that it has deleted the file, or this version of it.
+    SourceRemoved = "source_removed";
+    /// The file, or this version of it, came out of the trash.
+    Restored = "restored";
+    /// A version of the file was removed for good.
+    Purged = "purged";
 }
 
 impl EntryKind {
@@ -158,6 +166,8 @@ pub struct FileLife {
     pub is_cut: bool,
     /// Its versions that are quarantined.
     pub quarantines: Vec<Quarantine>,
+    /// When it was removed for good; nothing else is known of it then.
+    pub purged_at: Option<UnixMillis>,
     /// When this was read, by the database's clock.
     pub read_at: UnixMillis,
 }

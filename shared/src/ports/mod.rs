@@ -5,6 +5,7 @@
 
 pub mod access_store;
 pub mod blob_store;
+pub mod collection;
 pub mod file_store;
 pub mod key_source;
 pub mod ledger;

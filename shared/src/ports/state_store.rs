@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::collection::CollectionStore;
 use super::ledger::Ledger;
 use crate::domain::failure::Failure;
 use crate::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, Wanted};
@@ -18,7 +19,7 @@ use crate::domain::representation::Outcome;
 /// Shared times (leases, due times, deadlines) are the database's own time, taken inside the statement: workers' clocks
 /// decide nothing. Every method is one short transaction; none holds a lock afterwards.
 #[async_trait]
-pub trait StateStore: Ledger + Send + Sync + 'static {
+pub trait StateStore: Ledger + CollectionStore + Send + Sync + 'static {
     /// Makes rows of a new file version, all or none: the file unless it is there, the version unless it is there, and
     /// one `pending` row per wanted preset. The same version again changes nothing. The newest version by
     /// [`VersionOrder`](crate::domain::file::VersionOrder) becomes current, whatever the order of arrival.
@@ -215,6 +216,9 @@ pub enum Conflict {
     /// A file shows a version as long as it is not in the trash itself.
     #[error("it is the only version of its file")]
     OnlyVersion,
+    /// The source's blob is being deleted, or was: it has to be put again.
+    #[error("the source's blob was collected as garbage meanwhile")]
+    BlobCollected,
 }
 
 /// Why the store could not answer.

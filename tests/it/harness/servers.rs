@@ -202,6 +202,12 @@ impl Production {
         request.notification_configuration(configuration).send().await.expect("the store takes the notification");
     }
 
+    /// Deletes an object from the producers' bucket.
+    pub(crate) async fn delete_source(&self, key: &str) {
+        let request = self.s3.client.delete_object().bucket(self.uploads_bucket()).key(key);
+        request.send().await.expect("the source is deleted");
+    }
+
     /// The file of an object in the producers' bucket, asked for by its source, once it is registered.
     pub(crate) async fn file_at(&self, key: &str) -> serde_json::Value {
         let client = self.client();

@@ -36,6 +36,7 @@ pub(crate) const ALL: &[Story] = &[
     ("a_small_box_is_scaled_from_a_larger_representation", || told(a_small_box_is_scaled())),
     ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
     ("a_deleted_version_is_rendered_no_further", || told(a_deleted_version_is_rendered_no_further())),
+    ("an_announced_deletion_ends_what_was_pending", || told(an_announced_deletion_ends_what_was_pending())),
     ("draining_hands_back_what_does_not_end_in_time", || told(draining_hands_back())),
     ("the_second_signal_does_not_wait", || told(the_second_signal_does_not_wait())),
 ];
@@ -314,6 +315,25 @@ async fn a_deleted_version_is_rendered_no_further() {
     world.upload("plain.bmp", &picture()).await;
     assert!(all_succeeded(&world.settled("plain.bmp").await));
     assert!(world.file("endless.bmp").await.unwrap().representations.is_empty());
+    worker.drain().await;
+}
+
+async fn an_announced_deletion_ends_what_was_pending() {
+    let mut world = busy_world(0).await;
+    world.config.lease_seconds = 4;
+    let worker = world.start_worker();
+    let at_work = child_at_work().await;
+    let deletion = |key| format!(r#"{{"type":"thumbline.file.deleted","bucket":"incoming","key":"{key}"}}"#);
+    world.announce(deletion("endless.bmp")).await;
+    eventually("the child is killed when its file is in the trash", || !children().contains(&at_work)).await;
+    let file = world.file("endless.bmp").await.unwrap();
+    assert!(file.file.trashed_at.is_some());
+    assert_eq!(codes(&file), [FailureCode::Trashed]);
+    // Announced before its upload: the one that follows is not shown, and the next file is none the worse.
+    world.announce(deletion("never-seen.bmp")).await;
+    world.upload("plain.bmp", &picture()).await;
+    assert!(all_succeeded(&world.settled("plain.bmp").await));
+    assert!(world.file("never-seen.bmp").await.is_none());
     worker.drain().await;
 }
 

@@ -17,6 +17,7 @@ use shared::domain::representation::Representation;
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::file_store::FileStore;
 use shared::ports::parking::{Parked, ParkedFilter, ParkingStore};
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
@@ -34,6 +35,7 @@ const DEFAULTS: &str = include_str!("../../../config.default.toml");
 pub(crate) struct World {
     directory: tempfile::TempDir,
     pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) files: Arc<dyn FileStore>,
     pub(crate) access: Arc<dyn AccessStore>,
     pub(crate) parking: Arc<dyn ParkingStore>,
     pub(crate) scans: Arc<dyn ScanStore>,
@@ -83,6 +85,7 @@ impl World {
         Self {
             directory,
             store: Arc::new(database.clone()),
+            files: Arc::new(database.clone()),
             access: Arc::new(database.clone()),
             parking: Arc::new(database.clone()),
             scans: Arc::new(database),
@@ -101,6 +104,7 @@ impl World {
         let child = ChildCommand { program: std::env::current_exe().unwrap(), arguments: vec!["render-child".into()] };
         let deps = Deps {
             store: Arc::clone(&self.store),
+            files: Arc::clone(&self.files),
             access: Arc::clone(&self.access),
             parking: Arc::clone(&self.parking),
             scans: Arc::clone(&self.scans),
@@ -113,6 +117,7 @@ impl World {
             config: Arc::new(self.config.clone()),
             retry: Arc::new(self.retry.clone()),
             retention: Arc::new(section("retention", None)),
+            gc: Arc::new(section("gc", None)),
             child,
             sandbox: crate::parent::sandbox(),
             worker_name: "story".into(),

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::source::SourceLocation;
 use shared::ports::blob_store::{
-    BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders, SourceObject, SourceStore,
+    BlobBody, BlobError, BlobPage, BlobRead, BlobStore, PresignedHeaders, SourceObject, SourceStore,
 };
 
 /// The same store, with its errors counted.
@@ -39,6 +39,10 @@ impl<S: BlobStore> BlobStore for Counted<S> {
         headers: &PresignedHeaders,
     ) -> Result<Option<String>, BlobError> {
         self.0.presign(key, lifetime, headers).await.inspect_err(count)
+    }
+
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<BlobPage, BlobError> {
+        self.0.list(after, limit).await.inspect_err(count)
     }
 
     async fn ping(&self) -> Result<(), BlobError> {

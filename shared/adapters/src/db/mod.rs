@@ -6,11 +6,12 @@
 //! - `migrations`: the schema.
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
+//! - `collection`: blobs that no row refers to any more.
 //! - `access`: who may see which file, tokens and logins.
 //! - `scan`: how far buckets were looked through.
 //! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
-//!   `listing`, `change`, `trash`: those of the [`FileStore`].
+//!   `listing`, `change`, `trash`, `removal`: those of the [`FileStore`].
 //! - `ledger`: what those statements leave behind, and what failed.
 
 mod access;
@@ -18,6 +19,7 @@ mod ask;
 mod backlog;
 mod change;
 mod claim;
+mod collection;
 mod config;
 mod connect;
 mod convert;
@@ -32,6 +34,7 @@ mod plans;
 mod reach;
 mod read;
 mod register;
+mod removal;
 mod scan;
 mod settle;
 mod sql;
@@ -45,7 +48,8 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 use shared::domain::failure::{Failure, FailureCode};
-use shared::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, VersionOrder, Wanted};
+use shared::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, Wanted};
+use shared::domain::file_change::FileDeletion;
 use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Tenant};
 use shared::domain::lane::Lane;
 use shared::domain::ledger::{AttemptNotes, FailureCount, FailureFilter, FailureGroup, FileLife, Redriven};
@@ -243,13 +247,16 @@ impl FileStore for Database {
         self.bounded(|| self.change_file(file, change, revision)).await
     }
 
-    async fn source_removed(
-        &self,
-        tenant: &Tenant,
-        identity: &str,
-        order: &VersionOrder,
-    ) -> Result<SourceRemoval, StoreError> {
-        self.bounded(|| self.remove_source(tenant, identity, order)).await
+    async fn source_removed(&self, deletion: &FileDeletion) -> Result<SourceRemoval, StoreError> {
+        self.bounded(|| self.remove_source(deletion)).await
+    }
+
+    async fn purge_trashed(&self, keep: Duration, limit: u32) -> Result<u64, StoreError> {
+        self.purge_old(keep, limit).await
+    }
+
+    async fn forget_removed(&self, keep: Duration, limit: u32) -> Result<u64, StoreError> {
+        self.bounded(|| removal::forget(keep, limit).run(&self.connection)).await
     }
 }
 

@@ -15,7 +15,8 @@ use shared::ports::file_store::{Listing, ListingKey, Parent};
 
 use super::sql::Sql;
 use super::{
-    Config, Database, ask, backlog, change, claim, facts, ledger, listing, read, register, settle, sweep, trash,
+    Config, Database, ask, backlog, change, claim, collection, facts, ledger, listing, read, register, removal, settle,
+    sweep, trash,
 };
 
 /// 4000 files of one version with five representations each, enough for planners to mind; one version in twenty waits,
@@ -26,13 +27,16 @@ const FILL: &[&str] = &[
     "INSERT INTO file_version (file_id, identity, name, source_bucket, source_key, length_bytes, sha256, created_at)
      SELECT n, 'named:1', 'a.jpg', 'bucket', 'key', 9, 'digest ' || n, 1 FROM ({numbers}) AS numbers",
     "INSERT INTO representation (file_version_id, preset, recipe, state, lane, pending_since, first_attempt_at,
-         settled_at, due_at, wakes, lease_token, claimed_at, lease_until, pages)
+         settled_at, due_at, wakes, lease_token, claimed_at, lease_until, pages, blob)
      SELECT n, column1, 'r', CASE WHEN n % 20 = 0 THEN 'pending' ELSE 'success' END, 'normal', n, n,
          CASE WHEN n % 20 = 0 THEN NULL ELSE 2 END, n, n % 3, CASE WHEN n % 100 = 0 THEN 'token ' || n END,
-         CASE WHEN n % 100 = 0 THEN 1 END, CASE WHEN n % 100 = 0 THEN 2 END, 2
+         CASE WHEN n % 100 = 0 THEN 1 END, CASE WHEN n % 100 = 0 THEN 2 END, 2,
+         CASE WHEN n % 20 = 0 THEN NULL ELSE 'blob ' || n || column1 END
      FROM ({numbers}) AS numbers CROSS JOIN (VALUES ('a'), ('b'), ('c'), ('d'), ('e')) AS presets",
     "INSERT INTO page (file_version_id, preset, number, blob, width, height, length_bytes)
-     SELECT file_version_id, preset, 2, 'b', 1, 1, 1 FROM representation",
+     SELECT file_version_id, preset, 2, 'page ' || file_version_id || preset, 1, 1, 1 FROM representation",
+    "INSERT INTO condemned_blob (key, length_bytes, since, condemned_at)
+     SELECT 'blob ' || n || 'a', 1, n, n FROM ({numbers}) AS numbers",
     "INSERT INTO ledger (file_version_id, at, kind, presets)
      SELECT file_version_id, 1, 'success', preset FROM representation",
     "INSERT INTO quarantine (file_version_id, at, code, reason, reproducer)
@@ -79,8 +83,20 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("life", ledger::entries_of(&[40])),
         ("forget_entries", ledger::oldest(Duration::from_secs(1), 1000)),
         ("redrive", ledger::find(&FailureFilter { code: Some(FailureCode::Truncated), ..FailureFilter::default() }, 9)),
+        ("purge_trashed", removal::trashed_files(Duration::from_secs(1), 100)),
+        ("purge_trashed versions", removal::trashed_versions(Duration::from_secs(1), 100)),
+        ("forget_removed", removal::forget(Duration::from_secs(1), 100)),
+        ("condemned entries", collection::entries(&keys(5))),
+        ("references", collection::references(&keys(1000))),
+        ("condemn", collection::condemn_versions("file_version.file_id = $1", 40)),
+        ("take_condemned", collection::take(Duration::from_secs(1), Duration::from_secs(1), 200)),
         ("redrive_ended", ledger::scheduled(FailureCode::DeadlineExceeded, Duration::from_secs(9), 3, 9)),
     ]
+}
+
+/// Keys of blobs, most of which are none.
+fn keys(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("blob {n}")).collect()
 }
 
 /// The plan of every statement, as the database tells it.

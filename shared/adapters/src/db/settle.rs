@@ -1,7 +1,10 @@
 //! Settling: how an attempt ended, written only to rows still held under the token.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use sea_orm::{DatabaseTransaction, Value};
-use shared::domain::failure::Failure;
+use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::ids::{ClaimToken, FileVersionId};
 use shared::domain::ledger::AttemptNotes;
 use shared::domain::preset::PresetName;
@@ -9,6 +12,7 @@ use shared::domain::representation::{Content, Outcome};
 use shared::ports::state_store::StoreError;
 
 use super::Database;
+use super::collection;
 use super::convert::{bytes, millis, text};
 use super::error::store_error;
 use super::ledger;
@@ -16,6 +20,9 @@ use super::sql::Sql;
 
 /// Page rows written by one statement: seven values each, far below both databases' limits.
 const PAGES_PER_STATEMENT: usize = 1000;
+
+/// Until a blob that is being deleted is gone for certain.
+const PUT_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// The condition is the whole of the protection: a lease that has run out, or has passed to somebody else, matches no
 /// row. `{set}` is one of the constants below; their values begin at `$4`.
@@ -59,7 +66,8 @@ impl Database {
     ) -> Result<Vec<PresetName>, StoreError> {
         let mut written = Vec::new();
         let transaction = self.begin().await?;
-        for (preset, outcome) in outcomes {
+        let outcomes = spared(&transaction, version, token, outcomes).await?;
+        for (preset, outcome) in outcomes.iter() {
             if settle(version, preset, token, outcome).run(&transaction).await? == 0 {
                 continue;
             }
@@ -75,6 +83,38 @@ impl Database {
         transaction.commit().await.map_err(store_error)?;
         Ok(written.into_iter().map(|(preset, _)| preset.clone()).collect())
     }
+}
+
+/// The outcomes, but for those whose blobs were collected as garbage since they were put: they are put again.
+async fn spared<'a>(
+    on: &DatabaseTransaction,
+    version: FileVersionId,
+    token: &ClaimToken,
+    outcomes: &'a [(PresetName, Outcome)],
+) -> Result<Cow<'a, [(PresetName, Outcome)]>, StoreError> {
+    let keys: Vec<String> = outcomes.iter().flat_map(|(_, outcome)| blobs(outcome)).collect();
+    let lost = collection::secure(on, &keys, Some((version, token))).await?;
+    if lost.is_empty() {
+        return Ok(Cow::Borrowed(outcomes));
+    }
+    let spare = |(preset, outcome): &(PresetName, Outcome)| {
+        let is_lost = blobs(outcome).any(|blob| lost.contains(&blob));
+        (preset.clone(), if is_lost { put_again() } else { outcome.clone() })
+    };
+    Ok(outcomes.iter().map(spare).collect())
+}
+
+fn blobs(outcome: &Outcome) -> impl Iterator<Item = String> {
+    let content = match outcome {
+        Outcome::Success(content) | Outcome::Viewable(content) => Some(content),
+        _ => None,
+    };
+    content.into_iter().flat_map(|content| content.pages()).map(|page| page.blob.to_string())
+}
+
+fn put_again() -> Outcome {
+    let reason = "its bytes were collected as garbage while the row was on its way";
+    Outcome::Retry { failure: Failure::new(FailureCode::DependencyDown, reason), wait: PUT_AGAIN_AFTER, excused: true }
 }
 
 pub(super) fn settle(version: FileVersionId, preset: &PresetName, token: &ClaimToken, outcome: &Outcome) -> Sql {

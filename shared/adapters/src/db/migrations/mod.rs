@@ -16,6 +16,8 @@ mod m20261122_000004_file_life;
 mod m20261122_000005_add_placeholders;
 mod m20261122_000006_credentials;
 mod m20261122_000013_create_scan;
+mod m20261122_000026_file_removal;
+mod m20261122_000027_create_condemned_blobs;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
 const LOCK_KEY: i64 = 0x7468_756D_626C_696E; // "thumblin"
@@ -34,6 +36,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_add_placeholders::Migration),
             Box::new(m20261122_000006_credentials::Migration),
             Box::new(m20261122_000013_create_scan::Migration),
+            Box::new(m20261122_000026_file_removal::Migration),
+            Box::new(m20261122_000027_create_condemned_blobs::Migration),
         ]
     }
 }
