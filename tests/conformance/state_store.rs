@@ -11,12 +11,15 @@ mod files;
 mod fixtures;
 mod ledger;
 mod model;
+mod moving;
 mod parking;
 mod reading;
 mod registration;
+mod renewing;
 mod schema;
 mod scratch;
 mod settling;
+mod sharing;
 mod sweeping;
 mod trash;
 
@@ -116,6 +119,18 @@ behaviours! {
         named_versions_with_equal_content_stay_distinct,
         content_is_compared_within_a_file_only,
     }
+    moving {
+        a_row_moves_to_another_lane_as_if_never_tried,
+    }
+    sharing {
+        of_ten_with_the_same_bytes_one_renders,
+        what_another_version_has_is_taken_over,
+        an_error_is_nobody_elses,
+        a_lost_lease_passes_the_turn_on,
+        only_the_same_recipe_is_the_same_picture,
+        tenants_share_only_when_told_to,
+        a_wait_does_not_count_as_an_attempt,
+    }
     sweeping {
         patience_is_doubled_with_every_wake,
         of_ten_sweepers_one_gets_a_version,
@@ -181,6 +196,14 @@ behaviours! {
         what_was_taken_is_put_again_before_a_row_says_so,
         an_upload_of_what_is_being_deleted_is_put_again,
     }
+    renewing {
+        recipes_are_counted_page_by_page,
+        old_bytes_are_read_until_the_new_ones_are_there,
+        what_cannot_be_made_anew_stays_as_it_was,
+        what_was_replaced_can_be_put_back,
+        the_way_back_is_given_up_after_a_while,
+        a_preset_that_changes_again_is_made_by_its_last_recipe,
+    }
     parking {
         what_was_parked_reads_back_byte_for_byte,
         the_same_message_again_is_counted,
@@ -191,6 +214,7 @@ behaviours! {
     }
     reading {
         every_way_to_a_file_shows_the_same,
+        files_are_found_by_their_source_whatever_they_are_called,
         versions_belong_to_their_file,
         recent_files_come_newest_first_and_in_pages,
         the_backlog_lists_every_lane,

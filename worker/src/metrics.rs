@@ -97,6 +97,10 @@ pub(crate) fn retried(code: FailureCode) {
     counter!(names::RETRIES, "code" => code.name()).increment(1);
 }
 
+pub(crate) fn taken_over() {
+    counter!(names::TAKEN_OVER).increment(1);
+}
+
 pub(crate) fn quarantined() {
     counter!(names::QUARANTINED).increment(1);
 }

@@ -34,6 +34,8 @@ pub struct RetentionConfig {
     pub trash_days: u32,
     /// Days that a file which was removed for good is known as removed.
     pub removed_days: u32,
+    /// Days that bytes which were replaced because their preset has changed are kept for the way back.
+    pub former_days: u32,
     /// Days that a message which nobody could read is kept.
     pub parked_days: u32,
 }
@@ -45,6 +47,7 @@ impl RetentionConfig {
             ("ledger_days", self.ledger_days),
             ("trash_days", self.trash_days),
             ("removed_days", self.removed_days),
+            ("former_days", self.former_days),
             ("parked_days", self.parked_days),
         ];
         for (key, days) in days {
@@ -82,6 +85,8 @@ async fn pass(worker: &Worker) -> Result<(), StoreError> {
     batches(worker, PURGE_BATCH, "files and versions of the trash", purging).await?;
     let forgetting = || files.forget_removed(days(retention.removed_days), BATCH);
     batches(worker, BATCH, "files that were removed", forgetting).await?;
+    let forgetting = || store.forget_former(days(retention.former_days), PURGE_BATCH);
+    batches(worker, PURGE_BATCH, "replaced representations", forgetting).await?;
     batches(worker, BATCH, "parked messages", || parking.forget_parked(days(retention.parked_days), BATCH)).await
 }
 
@@ -114,7 +119,9 @@ mod tests {
     fn absurd_retentions_are_refused() {
         let problems = |ledger_days| {
             let mut problems = Vec::new();
-            RetentionConfig { ledger_days, trash_days: 30, removed_days: 90, parked_days: 30 }.check(&mut problems);
+            let others =
+                RetentionConfig { ledger_days, trash_days: 30, removed_days: 90, former_days: 7, parked_days: 30 };
+            others.check(&mut problems);
             problems.len()
         };
         assert_eq!([problems(0), problems(1), problems(90), problems(100_000)], [1, 0, 0, 1]);

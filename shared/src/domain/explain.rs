@@ -105,6 +105,13 @@ fn detail(life: &FileLife, entry: &Entry) -> String {
         EntryKind::Redriven => format!("{presets} may be tried again, on lane {lane}{why}"),
         EntryKind::DeadLettered => "the broker gave up on a wake; the row is looked at instead".to_owned(),
         EntryKind::SameContent => format!("another version had the same content, and this one stands for both{why}"),
+        EntryKind::Waiting => {
+            format!("{presets} wait: another version with the same content is being rendered; {}", next(entry))
+        }
+        EntryKind::Moved => format!("{presets} are too much for the lane that they were on, and go to lane {lane}"),
+        EntryKind::TakenOver => format!("{presets} need no rendering{why}"),
+        EntryKind::Renewing => format!("{presets} are made anew by the preset as it is now, on lane {lane}"),
+        EntryKind::RolledBack => format!("{presets} are again what they were before their preset changed"),
         EntryKind::Trashed => format!("put into the trash{why}"),
         EntryKind::SourceRemoved => format!("its producer has deleted it, so it is in the trash{why}"),
         EntryKind::Restored => format!("taken out of the trash{why}"),
@@ -244,6 +251,7 @@ mod tests {
             crashes: 0,
             last_failure,
             pending_since: 0,
+            renewal: None,
             settled_at: None,
         };
         let file = File {

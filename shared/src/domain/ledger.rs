@@ -60,6 +60,16 @@ entry_kinds! {
     DeadLettered = "dead_lettered";
     /// Another version of the file had the same content, and this one stands for both.
     SameContent = "same_content";
+    /// Another version with the same content is being rendered; the attempt does not count.
+    Waiting = "waiting";
+    /// It turned out to belong on another lane; the attempt does not count.
+    Moved = "moved";
+    /// What another version with the same content had was taken over instead of rendered.
+    TakenOver = "taken_over";
+    /// The preset has changed: made anew, while the old bytes go on being read.
+    Renewing = "renewing";
+    /// The bytes of before the preset's change were put back.
+    RolledBack = "rolled_back";
     /// Somebody put the file, or this version of it, into the trash.
     Trashed = "trashed";
     /// The producer announced that it has deleted the file, or this version of it.
@@ -78,7 +88,10 @@ impl EntryKind {
 
     /// Whether it ends an attempt for the presets that it names.
     pub fn ends_attempt(self) -> bool {
-        matches!(self, Self::Success | Self::Error | Self::Retry | Self::Crashed | Self::HandedBack)
+        matches!(
+            self,
+            Self::Success | Self::Error | Self::Retry | Self::Crashed | Self::HandedBack | Self::Waiting | Self::Moved
+        )
     }
 }
 
@@ -123,6 +136,8 @@ pub struct AttemptNotes {
     pub stages: Vec<(String, u64)>,
     /// Written when the attempt quarantines the version.
     pub reproducer: Option<Reproducer>,
+    /// Which presets were taken over, and from which version.
+    pub taken_over: Vec<(PresetName, FileVersionId)>,
 }
 
 /// What is needed to see a render child die again: kept with a quarantined version.

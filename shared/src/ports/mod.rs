@@ -10,6 +10,7 @@ pub mod file_store;
 pub mod key_source;
 pub mod ledger;
 pub mod parking;
+pub mod renewal;
 pub mod scan;
 pub mod state_store;
 pub mod work_queue;

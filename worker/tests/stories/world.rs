@@ -210,6 +210,20 @@ impl World {
         connection.close().await.unwrap();
     }
 
+    /// Deletes what nothing refers to, as if its grace were over.
+    pub(crate) async fn collect_garbage(&self) {
+        let url = format!("sqlite:{}", self.directory.path().join("rows.db").display());
+        let connection = sea_orm::Database::connect(url).await.unwrap();
+        let age = "UPDATE condemned_blob SET since = 0, condemned_at = 1 WHERE condemned_at IS NOT NULL";
+        connection.execute_unprepared(age).await.unwrap();
+        connection.close().await.unwrap();
+        let grace = Duration::from_secs(60);
+        let collector = worker::Collector { store: &*self.store, blobs: &*self.blobs, grace };
+        while collector.delete().await.unwrap().is_some() {}
+        let looked = collector.look(None, false).await.unwrap();
+        assert_eq!(looked.found, 0, "{looked:?}");
+    }
+
     /// What is parked, once it is.
     pub(crate) async fn parked(&self) -> Parked {
         let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);

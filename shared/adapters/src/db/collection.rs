@@ -152,7 +152,9 @@ pub(super) fn references(keys: &[String]) -> Sql {
     Sql::new(
         "SELECT blob FROM representation WHERE blob IN {keys}
          UNION SELECT blob FROM page WHERE blob IN {keys}
-         UNION SELECT source_blob FROM file_version WHERE source_blob IN {keys}",
+         UNION SELECT source_blob FROM file_version WHERE source_blob IN {keys}
+         UNION SELECT blob FROM former WHERE blob IN {keys}
+         UNION SELECT blob FROM former_page WHERE blob IN {keys}",
     )
     .list("keys", keys.iter().cloned())
 }
@@ -174,24 +176,34 @@ fn condemn_leaked(blobs: &[StoredBlob]) -> Sql {
 /// Condemns everything that the versions of this condition on `file_version` refer to; `$1` is the id in it. Comes before
 /// their rows are deleted, in the same transaction. What other rows refer to as well is found out when the grace is over.
 pub(super) fn condemn_versions(which: &str, id: i64) -> Sql {
-    Sql::new(
+    let freed = condemn_of(
+        "SELECT source_blob AS key, coalesce(file_version.length_bytes, 0) AS length_bytes
+         FROM file_version WHERE {which} AND source_blob IS NOT NULL
+         UNION ALL
+         SELECT blob, representation.length_bytes
+         FROM representation JOIN file_version ON file_version.id = representation.file_version_id
+         WHERE {which} AND blob IS NOT NULL
+         UNION ALL
+         SELECT blob, page.length_bytes
+         FROM page JOIN file_version ON file_version.id = page.file_version_id WHERE {which}
+         UNION ALL
+         SELECT blob, former.length_bytes
+         FROM former JOIN file_version ON file_version.id = former.file_version_id WHERE {which}
+         UNION ALL
+         SELECT blob, former_page.length_bytes
+         FROM former_page JOIN file_version ON file_version.id = former_page.file_version_id WHERE {which}",
+    );
+    Sql::new(&freed).part("which", which).value(id)
+}
+
+/// Condemns what a selection of `key` and `length_bytes` finds, from now on.
+pub(super) fn condemn_of(selection: &str) -> String {
+    format!(
         "INSERT INTO condemned_blob (key, length_bytes, since, condemned_at)
-         SELECT key, max(length_bytes), {now}, {now} FROM (
-             SELECT source_blob AS key, coalesce(file_version.length_bytes, 0) AS length_bytes
-             FROM file_version WHERE {which} AND source_blob IS NOT NULL
-             UNION ALL
-             SELECT blob, representation.length_bytes
-             FROM representation JOIN file_version ON file_version.id = representation.file_version_id
-             WHERE {which} AND blob IS NOT NULL
-             UNION ALL
-             SELECT blob, page.length_bytes
-             FROM page JOIN file_version ON file_version.id = page.file_version_id WHERE {which}
-         ) AS freed
+         SELECT key, max(length_bytes), {{now}}, {{now}} FROM ({selection}) AS freed
          WHERE true GROUP BY key ORDER BY key
-         ON CONFLICT (key) DO UPDATE SET since = {now}, condemned_at = {now} WHERE condemned_blob.taken_at IS NULL",
+         ON CONFLICT (key) DO UPDATE SET since = {{now}}, condemned_at = {{now}} WHERE condemned_blob.taken_at IS NULL"
     )
-    .part("which", which)
-    .value(id)
 }
 
 /// Of the entries whose grace is over, those that were not condemned just now, and that nobody has taken.

@@ -7,10 +7,11 @@
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
 //! - `collection`: blobs that no row refers to any more.
+//! - `renewal`: what is made anew because its preset has changed.
 //! - `access`: who may see which file, tokens and logins.
 //! - `scan`: how far buckets were looked through.
 //! - `parked`: messages that nobody could read.
-//! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
+//! - `register`, `ask`, `claim`, `facts`, `share`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`, `removal`: those of the [`FileStore`].
 //! - `ledger`: what those statements leave behind, and what failed.
 
@@ -35,8 +36,10 @@ mod reach;
 mod read;
 mod register;
 mod removal;
+mod renewal;
 mod scan;
 mod settle;
+mod share;
 mod sql;
 mod sweep;
 mod trash;
@@ -58,7 +61,8 @@ use shared::domain::representation::Outcome;
 use shared::ports::file_store::{Change, FileStore, Listing, Parent, SourceRemoval};
 use shared::ports::ledger::Ledger;
 use shared::ports::state_store::{
-    Asked, CensusLine, Claim, DueVersion, LaneBacklog, Registration, SameContent, StateStore, StoreError,
+    Asked, CensusLine, Claim, DueVersion, LaneBacklog, Registration, SameContent, Shared, Sharing, StateStore,
+    StoreError,
 };
 
 use reach::Reach;
@@ -173,6 +177,17 @@ impl StateStore for Database {
         self.bounded(|| self.write_picture(version, picture)).await
     }
 
+    async fn share(
+        &self,
+        version: FileVersionId,
+        token: &ClaimToken,
+        bytes: ByteFacts,
+        wanted: &[Wanted],
+        sharing: Sharing,
+    ) -> Result<Shared, StoreError> {
+        self.bounded(|| self.share_content(version, token, bytes, wanted, sharing)).await
+    }
+
     async fn settle_attempt(
         &self,
         version: FileVersionId,
@@ -201,6 +216,16 @@ impl StateStore for Database {
 
     async fn file_by_identity(&self, tenant: &Tenant, identity: &str) -> Result<Option<FileState>, StoreError> {
         self.bounded(|| self.read_by_identity(tenant, identity)).await
+    }
+
+    async fn files_by_source(
+        &self,
+        tenant: &Tenant,
+        bucket: &str,
+        key: &str,
+        limit: u32,
+    ) -> Result<Vec<FileState>, StoreError> {
+        self.bounded(|| self.read_by_source(tenant, bucket, key, limit)).await
     }
 
     async fn recent(&self, before: Option<FileId>, limit: u32) -> Result<Vec<FileState>, StoreError> {

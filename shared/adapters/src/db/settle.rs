@@ -31,7 +31,7 @@ UPDATE representation SET {set}
 WHERE file_version_id = $1 AND preset = $2 AND lease_token = $3 AND lease_until > {now}";
 
 const SUCCESS: &str = "
-state = 'success', settled_at = {now}, code = NULL, reason = NULL,
+state = 'success', settled_at = {now}, code = NULL, reason = NULL, old_recipe = NULL,
 blob = $4, width = $5, height = $6, length_bytes = $7, pages = $8, {released}";
 
 /// The lease goes on. A row that is `viewable` already does not match: see `State::after`.
@@ -39,8 +39,17 @@ const VIEWABLE: &str = "
 state = 'viewable', blob = $4, width = $5, height = $6, length_bytes = $7, pages = $8";
 
 const ERROR: &str = "
-state = 'error', settled_at = {now}, code = $4, reason = $5, crashes = crashes + $6,
-blob = NULL, width = NULL, height = NULL, length_bytes = NULL, pages = NULL, {released}";
+{ended}, crashes = crashes + $6, {released}";
+
+/// The end as `error`; but what was to be made anew stays what it was. `{code}` and `{reason}` say why.
+pub(super) const ENDED: &str = "
+state = CASE WHEN old_recipe IS NULL THEN 'error' ELSE 'success' END, settled_at = {now},
+recipe = coalesce(old_recipe, recipe), old_recipe = NULL,
+code = CASE WHEN old_recipe IS NULL THEN {code} END, reason = CASE WHEN old_recipe IS NULL THEN {reason} END,
+blob = CASE WHEN old_recipe IS NOT NULL THEN blob END, width = CASE WHEN old_recipe IS NOT NULL THEN width END,
+height = CASE WHEN old_recipe IS NOT NULL THEN height END,
+length_bytes = CASE WHEN old_recipe IS NOT NULL THEN length_bytes END,
+pages = CASE WHEN old_recipe IS NOT NULL THEN pages END";
 
 /// Not woken and due later: the sweeper wakes it then. `$8` is 1 when the time since the claim and the wait are
 /// excused, else 0.
@@ -51,6 +60,17 @@ excused_ms = excused_ms + $8 * ({now} - claimed_at + $7), {released}";
 /// As if it had not been claimed; the sweeper wakes it at once.
 const HAND_BACK: &str = "
 attempts = attempts - 1,
+first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END, {released}";
+
+/// As if it had not been claimed, but later: somebody else is making it meanwhile.
+const WAIT: &str = "
+due_at = {now} + $4, attempts = attempts - 1,
+first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END,
+excused_ms = excused_ms + CASE WHEN attempts = 1 THEN 0 ELSE {now} - claimed_at + $4 END, {released}";
+
+/// As if it had not been claimed, on another lane; the sweeper wakes it at once, if nobody else does.
+const MOVE: &str = "
+lane = $4, attempts = attempts - 1,
 first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END, {released}";
 
 const RELEASED: &str = "
@@ -128,9 +148,13 @@ pub(super) fn settle(version: FileVersionId, preset: &PresetName, token: &ClaimT
             (RETRY, values)
         }
         Outcome::HandBack => (HAND_BACK, Vec::new()),
+        Outcome::Move { lane } => (MOVE, vec![lane.name().into()]),
+        Outcome::Wait { wait } => (WAIT, vec![millis(*wait).into()]),
     };
-    let pending_only = if matches!(outcome, Outcome::Viewable(_)) { "\n  AND state = 'pending'" } else { "" };
-    let sql = Sql::new(&[SETTLE, pending_only].concat()).part("set", set).part("released", RELEASED);
+    let pending_only =
+        if matches!(outcome, Outcome::Viewable(_)) { "\n  AND state = 'pending' AND old_recipe IS NULL" } else { "" };
+    let sql = Sql::new(&[SETTLE, pending_only].concat()).part("set", set).part("ended", ENDED);
+    let sql = sql.part("code", "$4").part("reason", "$5").part("released", RELEASED);
     let held = sql.value(version.get()).value(preset.as_str()).value(token.as_str());
     values.into_iter().fold(held, Sql::value)
 }

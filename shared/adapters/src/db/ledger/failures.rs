@@ -134,7 +134,7 @@ async fn note(on: &DatabaseTransaction, rows: &[ChangedRow], why: &str) -> Resul
 
 /// What is in the trash waits for its file: tried again, it would only be stopped again. The subquery asks for one row by
 /// its id, where a join would read both tables.
-const NOT_TRASHED: &str = "
+pub(in crate::db) const NOT_TRASHED: &str = "
 (SELECT coalesce(file_version.trashed_at, file.trashed_at) FROM file_version JOIN file ON file.id = file_version.file_id
  WHERE file_version.id = representation.file_version_id) IS NULL";
 

@@ -18,6 +18,8 @@ mod m20261122_000006_credentials;
 mod m20261122_000013_create_scan;
 mod m20261122_000026_file_removal;
 mod m20261122_000027_create_condemned_blobs;
+mod m20261122_000028_share_renders;
+mod m20261122_000029_create_former;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
 const LOCK_KEY: i64 = 0x7468_756D_626C_696E; // "thumblin"
@@ -38,6 +40,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_create_scan::Migration),
             Box::new(m20261122_000026_file_removal::Migration),
             Box::new(m20261122_000027_create_condemned_blobs::Migration),
+            Box::new(m20261122_000028_share_renders::Migration),
+            Box::new(m20261122_000029_create_former::Migration),
         ]
     }
 }
