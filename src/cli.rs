@@ -11,6 +11,7 @@ use crate::config::{Config, Inputs, Loaded, load, masked};
 use crate::credentials::token::{self, TokenCommand};
 use crate::credentials::user::{self, UserCommand};
 use crate::exit::{Exit, Failed};
+use crate::presets::{self, Presets};
 use crate::roles::Roles;
 use crate::{
     backfill, bench, check_event, demo, doctor, explain, gc, health, parked, publish, redrive, render_files, roles,
@@ -75,6 +76,9 @@ pub enum Command {
     Redrive(Composed<redrive::Arguments>),
     /// Delete blobs that no row refers to
     Gc(Composed<gc::Arguments>),
+    /// Plan, apply or roll back what a change of presets makes of representations that are there
+    #[command(subcommand)]
+    Presets(Presets),
     /// Print exchanges, queues and bindings as broker definitions
     Topology(Composed<topology::Arguments>),
     /// Ask a running process whether it is ready; for container health checks
@@ -202,6 +206,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failed> {
         Command::Explain(arguments) => explain::run(&arguments.own, &arguments.config()?).await,
         Command::Redrive(arguments) => redrive::run(&arguments.own, &arguments.config()?).await,
         Command::Gc(arguments) => gc::run(&arguments.own, &arguments.config()?).await,
+        Command::Presets(command) => presets::run(command).await,
         Command::Topology(arguments) => topology::run(&arguments.own, &arguments.config()?),
         Command::Health(arguments) => health::run(arguments).await,
         Command::Config(arguments) => print_config(&arguments.common.load(None)?, arguments.json),

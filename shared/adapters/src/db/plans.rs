@@ -104,9 +104,9 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("renew", renewal::renew(&renewals, 40, 80)),
         ("oldest former", renewal::oldest_former(Duration::from_secs(1), 100)),
         ("condemned entries", collection::entries(&keys(5))),
-        ("references", collection::references(&keys(1000))),
+        ("references", collection::references(&keys(20))),
         ("condemn", collection::condemn_versions("file_version.file_id = $1", 40)),
-        ("take_condemned", collection::take(Duration::from_secs(1), Duration::from_secs(1), 200)),
+        ("take_condemned", collection::take(Duration::from_secs(1), Duration::from_secs(1), 5)),
         ("redrive_ended", ledger::scheduled(FailureCode::DeadlineExceeded, Duration::from_secs(9), 3, 9)),
     ]
 }

@@ -116,7 +116,7 @@ pub(super) fn file_by_identity(tenant: &Tenant, identity: &str) -> Sql {
 }
 
 pub(super) fn by_source(tenant: &Tenant, bucket: &str, key: &str, limit: u32) -> Sql {
-    let which = "file_version.id = file.current_version_id
+    let which = "file_version.file_id = file.id AND file_version.id = file.current_version_id
         WHERE file_version.source_key = $1 AND file_version.source_bucket = $2 AND file.tenant = $3
           AND file.trashed_at IS NULL
         ORDER BY file.id DESC LIMIT $4";
