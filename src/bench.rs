@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use render::{Request, Silent};
-use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use shared::domain::limits::LimitsTable;
 use shared::domain::plan;
@@ -17,6 +16,7 @@ use worker::child::{ALLOCATOR_VARIABLE, KEEP_FREED_MEMORY, Pool, SealedSource};
 
 use crate::cli::print_line;
 use crate::config::{Config, Inputs, load};
+use crate::cpu_time::{children, cpu_of_all, own_cpu};
 use crate::exit::{Exit, Failed};
 use crate::{roles, source_file};
 
@@ -203,29 +203,6 @@ fn tell(figures: &Figures, json: bool) {
         "{cpu_ms:6.1}  {wall_ms:7.1}  | {inproc_cpu_ms:15.1}  {inproc_wall_ms:4.1} | {decode_ms:6.1}  {resize_ms:6.1}  \
          {encode_ms:6.1} | {peak:8} | {file} ({width}x{height})"
     ));
-}
-
-/// CPU time of this process and of its render children, user and system.
-fn cpu_of_all() -> Duration {
-    children().iter().filter_map(|pid| child_cpu(pid)).fold(own_cpu(), |sum, cpu| sum + cpu)
-}
-
-fn own_cpu() -> Duration {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
-}
-
-/// Process ids of our children, as text. They are started by a thread of their own, so every thread is asked.
-fn children() -> Vec<String> {
-    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let listed = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    listed.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
-}
-
-/// Time on the CPU in nanoseconds is the first number of `schedstat`; a child has one thread.
-fn child_cpu(pid: &str) -> Option<Duration> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
-    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
 
 fn peak_rss(pid: &str) -> Option<u64> {

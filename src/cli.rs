@@ -11,9 +11,10 @@ use crate::config::{Config, Inputs, Loaded, load, masked};
 use crate::credentials::token::{self, TokenCommand};
 use crate::credentials::user::{self, UserCommand};
 use crate::exit::{Exit, Failed};
+use crate::presets::{self, Presets};
 use crate::roles::Roles;
 use crate::{
-    backfill, bench, check_event, demo, doctor, explain, health, parked, publish, redrive, render_files, roles,
+    backfill, bench, check_event, demo, doctor, explain, gc, health, parked, publish, redrive, render_files, roles,
     topology,
 };
 
@@ -35,6 +36,7 @@ Examples:
   thumbline render *.jpg --preset jpg_320x320,jpg_thumb_94x94 --out thumbs --explain
   thumbline explain 42                           tells what happened to file 42, and why
   thumbline redrive --code dependency_down --since 2h --dry-run
+  thumbline gc                                   says which blobs no row refers to; --apply deletes them
   thumbline doctor                               tells what is missing and what to do about it
 
 Configuration: defaults < --config FILE < THUMBLINE__SECTION__KEY (or …_FILE) < flags; `thumbline config` shows it.
@@ -72,6 +74,11 @@ pub enum Command {
     Explain(Composed<explain::Arguments>),
     /// Give representations that ended as error another chance
     Redrive(Composed<redrive::Arguments>),
+    /// Delete blobs that no row refers to
+    Gc(Composed<gc::Arguments>),
+    /// Plan, apply or roll back what a change of presets makes of representations that are there
+    #[command(subcommand)]
+    Presets(Presets),
     /// Print exchanges, queues and bindings as broker definitions
     Topology(Composed<topology::Arguments>),
     /// Ask a running process whether it is ready; for container health checks
@@ -198,6 +205,8 @@ async fn dispatch(command: Command) -> Result<Exit, Failed> {
         Command::Doctor(arguments) => doctor::run(arguments.common.load(None), arguments.json).await,
         Command::Explain(arguments) => explain::run(&arguments.own, &arguments.config()?).await,
         Command::Redrive(arguments) => redrive::run(&arguments.own, &arguments.config()?).await,
+        Command::Gc(arguments) => gc::run(&arguments.own, &arguments.config()?).await,
+        Command::Presets(command) => presets::run(command).await,
         Command::Topology(arguments) => topology::run(&arguments.own, &arguments.config()?),
         Command::Health(arguments) => health::run(arguments).await,
         Command::Config(arguments) => print_config(&arguments.common.load(None)?, arguments.json),

@@ -56,6 +56,8 @@ pub struct Rows {
     pub access: Arc<dyn AccessStore>,
     /// Messages that nobody could read.
     pub parking: Arc<dyn ParkingStore>,
+    /// How far buckets and blobs were looked through.
+    pub scans: Arc<dyn ScanStore>,
 }
 
 impl Rows {
@@ -63,7 +65,25 @@ impl Rows {
     pub async fn open(config: &Config) -> Result<Self, Failed> {
         let database = Arc::new(Database::connect(&config.database).await.map_err(away)?);
         database.ping().await.map_err(away)?;
-        Ok(Self { store: database.clone(), access: database.clone(), parking: database })
+        Ok(Self { store: database.clone(), access: database.clone(), parking: database.clone(), scans: database })
+    }
+}
+
+/// What commands stand on that look at blobs.
+pub struct Blobs {
+    /// Our own blobs.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Sources, ours and the producers'.
+    pub sources: Arc<dyn SourceStore>,
+}
+
+impl Blobs {
+    /// Opens the blob store and the buckets; no server is asked for anything yet.
+    pub fn open(config: &Config) -> Result<Self, Failed> {
+        let blobs = adapters::blob::open(&config.blobs).map_err(|problems| Failed::usage(Problems(problems)))?;
+        let sources = adapters::blob::open_sources(&config.sources, &config.blobs, blobs.clone())
+            .map_err(|problems| Failed::usage(Problems(problems)))?;
+        Ok(Self { blobs, sources })
     }
 }
 
@@ -96,9 +116,7 @@ pub enum Schema {
 impl Platform {
     /// Connects to everything, waiting for what is down until `drain` is cancelled (then `None`).
     pub async fn connect(config: &Config, schema: Schema, drain: &CancellationToken) -> Result<Option<Self>, Failed> {
-        let blobs = adapters::blob::open(&config.blobs).map_err(|problems| Failed::usage(Problems(problems)))?;
-        let sources = adapters::blob::open_sources(&config.sources, &config.blobs, blobs.clone())
-            .map_err(|problems| Failed::usage(Problems(problems)))?;
+        let Blobs { blobs, sources } = Blobs::open(config)?;
         let webhooks = &config.webhooks;
         let webhook_sender = adapters::webhook::open(webhooks.allow_private_targets, webhooks.timeout())
             .map_err(|error| Failed::from(anyhow::Error::new(error)))?;

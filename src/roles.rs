@@ -170,6 +170,7 @@ impl Running {
     fn start_worker(&mut self, config: &Config, platform: &Platform) -> anyhow::Result<()> {
         let deps = worker::Deps {
             store: platform.store.clone(),
+            files: platform.files.clone(),
             access: platform.access.clone(),
             announcements: platform.announcements.clone(),
             webhooks: platform.webhooks.clone(),
@@ -186,6 +187,7 @@ impl Running {
             config: Arc::new(config.worker.clone()),
             retry: Arc::new(config.retry.clone()),
             retention: Arc::new(config.retention.clone()),
+            gc: Arc::new(config.gc.clone()),
             child: child_command()?,
             sandbox: config.sandbox.clone(),
             worker_name: worker_name(),

@@ -289,6 +289,8 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict(Conflict::NameInUse) => Self::NameInUse(None),
             StoreError::Conflict(Conflict::RevisionDiffers) => Self::PreconditionFailed,
             StoreError::Conflict(Conflict::Trashed) => Self::Trashed,
+            // Tried again a few times already; a moment later the blob is gone for certain.
+            StoreError::Conflict(Conflict::BlobCollected) => Self::Away(error.into()),
             StoreError::Conflict(Conflict::NotTrashed) => Self::NotTrashed,
             StoreError::Conflict(Conflict::OnlyVersion) => {
                 Self::BadRequest("the only version of a file goes with its file".to_owned())

@@ -179,6 +179,7 @@ mod tests {
             last_failure: None,
             pending_since: 100_000,
             due_at,
+            renewal: None,
             settled_at: None,
         };
         let pace = Pace::new(&[], &service(Lane::Normal, &[]));

@@ -38,10 +38,12 @@ macro_rules! metrics_table {
 }
 
 metrics_table! {
-    /// Upload events by dialect and outcome (registered, duplicate, applied, ignored, parked).
+    /// Upload events by dialect and outcome (registered, duplicate, applied, deleted, ignored, parked).
     EVENTS = Counter "thumbline_events_total";
     /// Representations settled, by preset, state and failure code.
     RENDERS = Counter "thumbline_renders_total";
+    /// Representations that were taken over from another version with the same content instead of rendered.
+    TAKEN_OVER = Counter "thumbline_taken_over_total";
     /// Seconds spent in each stage of a file version: queue_wait, fetch, render, put, settle; and
     /// within render the steps of the engine (inspect, decode, reduce, colour, orient, resize, flatten, encode).
     STAGE_SECONDS = Histogram "thumbline_stage_duration_seconds";
@@ -73,6 +75,16 @@ metrics_table! {
     CHILD_EXITS = Counter "thumbline_child_exits_total";
     /// File versions given up after repeated deaths of their render child.
     QUARANTINED = Counter "thumbline_quarantined_total";
+    /// Statements sent to the database, without the beginnings and ends of transactions.
+    STATEMENTS = Counter "thumbline_statements_total";
+    /// Requests to blob stores and buckets by operation (put, get, head, delete, list); an upload in parts counts once.
+    BLOB_REQUESTS = Counter "thumbline_blob_requests_total";
+    /// Messages published to the queue.
+    PUBLISHED = Counter "thumbline_published_total";
+    /// Blobs that were deleted because no row refers to them.
+    COLLECTED_BLOBS = Counter "thumbline_collected_blobs_total";
+    /// Bytes of blobs that were deleted because no row refers to them.
+    COLLECTED_BYTES = Counter "thumbline_collected_bytes_total";
     /// Seconds to answer HTTP requests, by route, method and status.
     HTTP_SECONDS = Histogram "thumbline_http_request_duration_seconds";
     /// Errors of the database, queue or blob store, by dependency.

@@ -48,6 +48,8 @@ pub struct Config {
     pub retention: worker::RetentionConfig,
     /// Section `[webhooks]`.
     pub webhooks: worker::WebhooksConfig,
+    /// Section `[gc]`.
+    pub gc: worker::GcConfig,
     /// Section `[limits]`.
     pub limits: LimitsTable,
     /// Section `[sandbox]`.
@@ -156,6 +158,7 @@ impl Config {
         self.retry.check(problems);
         self.retention.check(problems);
         self.webhooks.check(problems);
+        self.gc.check(problems);
         self.ops.check(problems);
         self.log.check(problems);
         self.limits.check(problems);

@@ -15,6 +15,7 @@ macro_rules! stories {
             long_blobs_survive_being_sent_in_parts
             a_file_that_is_too_short_is_not_stored
             presigning_is_possible_or_declined
+            its_own_blobs_are_listed_in_pages
             it_answers_pings
             uploaded_sources_are_our_own_blobs
             buckets_that_are_not_configured_are_never_asked
@@ -221,6 +222,30 @@ async fn presigning_is_possible_or_declined(store: Arc<dyn BlobStore>) {
     if let Some(url) = store.presign(&key, Duration::from_secs(60), &headers).await.unwrap() {
         assert!(url.contains(&key.digest().to_string()), "{url}");
     }
+}
+
+async fn its_own_blobs_are_listed_in_pages(store: Arc<dyn BlobStore>) {
+    let mut keys = Vec::new();
+    for content in ["one", "two", "three", "four", "five"] {
+        keys.push(put(&store, &Bytes::from(format!("{content} {}", rand::random::<u64>()))).await.to_string());
+    }
+    keys.sort_unstable();
+    let (mut listed, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = store.list(after.as_deref(), 2).await.unwrap();
+        assert!(page.blobs.len() <= 2);
+        listed.extend(page.blobs.into_iter().map(|blob| (blob.key.to_string(), blob.length_bytes)));
+        pages += 1;
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    for key in &keys {
+        let (_, length) = listed.iter().find(|(listed, _)| listed == key).unwrap_or_else(|| panic!("{key} is missing"));
+        assert_eq!(Some(*length), store.head(&key.parse().unwrap()).await.unwrap());
+    }
+    assert!(pages > 2);
 }
 
 async fn it_answers_pings(store: Arc<dyn BlobStore>) {

@@ -5,18 +5,22 @@ mod announcing;
 mod asking;
 mod away;
 mod claiming;
+mod collecting;
 mod crowd;
 mod facts;
 mod files;
 mod fixtures;
 mod ledger;
 mod model;
+mod moving;
 mod parking;
 mod reading;
 mod registration;
+mod renewing;
 mod schema;
 mod scratch;
 mod settling;
+mod sharing;
 mod sweeping;
 mod trash;
 mod webhooks;
@@ -130,6 +134,18 @@ behaviours! {
         named_versions_with_equal_content_stay_distinct,
         content_is_compared_within_a_file_only,
     }
+    moving {
+        a_row_moves_to_another_lane_as_if_never_tried,
+    }
+    sharing {
+        of_ten_with_the_same_bytes_one_renders,
+        what_another_version_has_is_taken_over,
+        an_error_is_nobody_elses,
+        a_lost_lease_passes_the_turn_on,
+        only_the_same_recipe_is_the_same_picture,
+        tenants_share_only_when_told_to,
+        a_wait_does_not_count_as_an_attempt,
+    }
     sweeping {
         patience_is_doubled_with_every_wake,
         of_ten_sweepers_one_gets_a_version,
@@ -174,6 +190,12 @@ behaviours! {
         only_a_newer_upload_brings_a_file_back,
         a_removed_source_goes_to_the_trash_unless_a_newer_version_is_there,
         a_removal_that_comes_first_is_remembered,
+        a_removal_that_comes_again_and_later_counts,
+        a_removed_version_goes_alone_and_the_last_one_with_its_file,
+        the_way_through_the_trash_is_told,
+        what_is_in_the_trash_is_not_redriven,
+        what_was_in_the_trash_for_long_enough_is_removed_for_good,
+        what_was_removed_is_known_as_removed_for_a_while,
         a_file_shows_the_newest_version_that_is_not_in_the_trash,
         a_version_stops_in_the_trash_and_goes_on_after_it,
     }
@@ -187,15 +209,35 @@ behaviours! {
         files_without_a_parent_are_the_roots,
         versions_come_newest_first_and_in_pages,
     }
+    collecting {
+        what_a_purged_file_had_is_deleted_after_its_grace,
+        what_another_file_or_version_has_stays,
+        uploads_go_with_their_last_version,
+        only_what_no_row_refers_to_is_condemned,
+        of_ten_collectors_one_gets_a_blob,
+        a_settle_spares_what_is_condemned,
+        what_was_taken_is_put_again_before_a_row_says_so,
+        an_upload_of_what_is_being_deleted_is_put_again,
+    }
+    renewing {
+        recipes_are_counted_page_by_page,
+        old_bytes_are_read_until_the_new_ones_are_there,
+        what_cannot_be_made_anew_stays_as_it_was,
+        what_was_replaced_can_be_put_back,
+        the_way_back_is_given_up_after_a_while,
+        a_preset_that_changes_again_is_made_by_its_last_recipe,
+    }
     parking {
         what_was_parked_reads_back_byte_for_byte,
         the_same_message_again_is_counted,
         parked_messages_are_listed_in_pages_and_by_code,
         a_replayed_message_goes_unless_it_was_parked_again,
         a_message_that_was_cut_is_not_replayed,
+        messages_that_came_last_long_ago_are_forgotten,
     }
     reading {
         every_way_to_a_file_shows_the_same,
+        files_are_found_by_their_source_whatever_they_are_called,
         versions_belong_to_their_file,
         recent_files_come_newest_first_and_in_pages,
         what_waits_of_several_versions_is_told_together,

@@ -38,6 +38,19 @@ async fn a_bucket_notification_is_all_that_a_bucket_needs() {
     let after = announced(&production, KEYS[2], &picture, is_new).await;
     assert_eq!(after["id"], before["id"]);
     assert_eq!(client.settled(after["id"].as_str().unwrap()).await["version"]["width"], 300);
+
+    // Deleted in the bucket, it is gone for everybody; put once more, it is back.
+    let id = before["id"].as_str().unwrap();
+    let shown = format!("/v1/files/{id}");
+    deleted(&production, KEYS[2], async || client.get(&shown).await.status().as_u16() == 404).await;
+    production.put_source(KEYS[2], &pictures::png(400, 50)).await;
+    let back = announced(&production, KEYS[2], &pictures::png(400, 50), |_| true).await;
+    assert_eq!(back["id"], id);
+    assert_eq!(client.settled(id).await["version"]["width"], 400);
+    let told = client.json(&format!("{shown}/explain")).await;
+    let kinds: Vec<_> =
+        told["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"source_removed") && kinds.contains(&"restored"), "{kinds:?}");
     production.finish().await;
 }
 
@@ -54,6 +67,19 @@ async fn announced(production: &Production, key: &str, picture: &[u8], is_wanted
         production.put_source(key, picture).await;
     }
     panic!("{key} was put six times in vain");
+}
+
+/// Deletes an object until somebody has noticed: the notification of a deletion may get lost just as well, and an object
+/// that is not there any more is deleted, and announced, once more.
+async fn deleted(production: &Production, key: &str, has_noticed: impl AsyncFn() -> bool) {
+    for _ in 0..6 {
+        production.delete_source(key).await;
+        let noticed = eventually("the deletion is noticed", || async { has_noticed().await.then_some(()) });
+        if tokio::time::timeout(Duration::from_secs(10), noticed).await.is_ok() {
+            return;
+        }
+    }
+    panic!("{key} was deleted six times in vain");
 }
 
 #[tokio::test]

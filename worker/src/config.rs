@@ -48,6 +48,8 @@ pub struct Config {
     pub reserved_heavy: u32,
     /// The same for the backfill lane.
     pub reserved_backfill: u32,
+    /// Whether what was rendered for one tenant may be taken over for another one that has the very same bytes.
+    pub share_across_tenants: bool,
     /// Sources that one render child renders before it is replaced.
     pub child_renders_max: u32,
     /// Bytes that renders may need at a time, as predicted; 0: half of the memory there is.
@@ -170,6 +172,7 @@ mod tests {
             sweep_seconds: 1.0,
             wake_patience_seconds: 30,
             scan_seconds: 86400,
+            share_across_tenants: false,
             drain_seconds: 30,
             share_interactive: 8,
             share_normal: 4,

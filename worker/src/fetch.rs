@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
+use shared::domain::cost;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::file::{ByteFacts, FileVersion};
 use shared::domain::ids::Sha256Digest;
+use shared::domain::lane::Lane;
 use shared::domain::representation::PageContent;
 use shared::ports::blob_store::{BlobError, BlobRead};
 use tokio::time::timeout;
@@ -26,17 +28,32 @@ pub(crate) struct Fetched {
     _memory: Admitted,
 }
 
-/// Fetches the bytes and holds them against what the producer declared.
-pub(crate) async fn fetch(worker: &Worker, version: &FileVersion) -> Result<Fetched, Failure> {
-    let (opened, memory) = admitted(worker, version).await?;
+/// Why a source was not fetched.
+pub(crate) enum NotFetched {
+    /// It could not be.
+    Failed(Failure),
+    /// It is too much for the lane that it is on.
+    TooHeavy,
+}
+
+impl From<Failure> for NotFetched {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Fetches the bytes and holds them against what the producer declared. On the normal lane only what belongs there: who
+/// declared no length, or a wrong one, does not get heavy work past everybody else's.
+pub(crate) async fn fetch(worker: &Worker, version: &FileVersion, lane: Lane) -> Result<Fetched, NotFetched> {
+    let (opened, memory) = admitted(worker, version, lane).await?;
     let fetched = receive(&worker.dependencies.sources, opened, memory).await?;
     if fetched.bytes.length_bytes == 0 {
-        return Err(Failure::new(FailureCode::ZeroBytes, "the source has no bytes"));
+        return Err(Failure::new(FailureCode::ZeroBytes, "the source has no bytes").into());
     }
     match version.declared.sha256 {
         Some(declared) if declared != fetched.bytes.sha256 => {
             let reason = format!("the bytes have SHA-256 {}, {declared} was declared", fetched.bytes.sha256);
-            Err(Failure::new(FailureCode::DigestMismatch, reason))
+            Err(Failure::new(FailureCode::DigestMismatch, reason).into())
         }
         _ => Ok(fetched),
     }
@@ -44,7 +61,7 @@ pub(crate) async fn fetch(worker: &Worker, version: &FileVersion) -> Result<Fetc
 
 /// The opened source and the memory for it. A store does not wait for us to have memory: the source is closed meanwhile,
 /// and opened again.
-async fn admitted(worker: &Worker, version: &FileVersion) -> Result<(BlobRead, Admitted), Failure> {
+async fn admitted(worker: &Worker, version: &FileVersion, lane: Lane) -> Result<(BlobRead, Admitted), NotFetched> {
     let bytes_max = worker.deps.limits.widest().source_bytes_max;
     let store = &worker.dependencies.sources;
     let open = async || {
@@ -53,6 +70,9 @@ async fn admitted(worker: &Worker, version: &FileVersion) -> Result<(BlobRead, A
     };
     let opened = open().await?;
     let promised = opened.length_bytes;
+    if lane == Lane::Normal && cost::is_heavy(version.known_or_declared_format(), promised) {
+        return Err(NotFetched::TooHeavy);
+    }
     if let Some(memory) = worker.sources.try_admit(promised) {
         return Ok((opened, memory));
     }
@@ -63,7 +83,7 @@ async fn admitted(worker: &Worker, version: &FileVersion) -> Result<(BlobRead, A
         return Ok((opened, memory));
     }
     let reason = format!("the source had {promised} bytes, and now has {}", opened.length_bytes);
-    Err(Failure::new(FailureCode::DependencyDown, reason))
+    Err(Failure::new(FailureCode::DependencyDown, reason).into())
 }
 
 /// Fetches a representation of ours, to make smaller ones from it; how long it is was known before.

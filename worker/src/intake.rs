@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use crate::deletion;
 use crate::dependency::{Unanswered, chain};
 use crate::metrics::{self, EventOutcome};
 use crate::worker::{Ended, Worker};
@@ -104,10 +105,7 @@ async fn act(worker: &Worker, dialect: Dialect, meaning: Meaning) -> Result<Even
     match meaning {
         Meaning::Register(new) => register_event(worker, &new).await,
         Meaning::ChangeAccess(change) => change_access(worker, &change).await,
-        Meaning::Delete(_) => Err(NotDone::Parked(ParkingReason {
-            code: "unsupported_type",
-            reason: "deletions are not acted upon by this version; replay it after an update".into(),
-        })),
+        Meaning::Delete(deletion) => deletion::delete(worker, &deletion).await.map_err(not_done),
         Meaning::Park(reason) => Err(NotDone::Parked(reason)),
         Meaning::Ignore(reason) => {
             tracing::debug!(event.dialect = dialect.name(), "event ignored: {reason}");

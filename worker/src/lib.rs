@@ -14,7 +14,8 @@
 //!    ends those whose deadline has passed, so that a lost message, a dead worker or a dead broker cost time only;
 //!    `dead_wakes` looks at the rows of wakes that the broker gave up on.
 //! 6. Others are told (`announcer`, `webhooks`), by what the settling transactions have left in the outbox.
-//! 7. What happened stays in the ledger, until `retention` forgets it.
+//! 7. What happened stays in the ledger, until `retention` forgets it. Blobs that no row refers to any more are deleted by
+//!    `collection`.
 //!
 //! Stores lose notifications; `scan` looks through the buckets for what was never announced.
 //! Messages that nobody can read are drained into rows (`parking`), for operators to repair and replay.
@@ -25,8 +26,10 @@
 mod admission;
 mod announcer;
 pub mod child;
+mod collection;
 mod config;
 mod dead_wakes;
+mod deletion;
 mod dependency;
 mod dispatcher;
 mod fetch;
@@ -55,6 +58,7 @@ use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::announcements::AnnouncementLog;
 use shared::ports::blob_store::{BlobStore, SourceStore};
+use shared::ports::file_store::FileStore;
 use shared::ports::parking::ParkingStore;
 use shared::ports::scan::ScanStore;
 use shared::ports::state_store::StateStore;
@@ -65,6 +69,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use admission::Admission;
+pub use collection::{CollectError, Collector, Deleted, GcConfig, LOOK_NAME, Looked};
 pub use config::Config;
 pub use retention::RetentionConfig;
 pub use retry::{RetryConfig, Tried};
@@ -83,6 +88,8 @@ const HAND_BACK_SECONDS_MAX: u64 = 5;
 pub struct Deps {
     /// The rows.
     pub store: Arc<dyn StateStore>,
+    /// The same rows, as producers and people move files about.
+    pub files: Arc<dyn FileStore>,
     /// Who may see what.
     pub access: Arc<dyn AccessStore>,
     /// What is told to others.
@@ -115,6 +122,8 @@ pub struct Deps {
     pub retention: Arc<RetentionConfig>,
     /// Section `[webhooks]`.
     pub webhooks_config: Arc<WebhooksConfig>,
+    /// Section `[gc]`.
+    pub gc: Arc<GcConfig>,
     /// How render children are started.
     pub child: ChildCommand,
     /// Section `[sandbox]`.
@@ -158,6 +167,7 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     parts.spawn(announcer::publish(Arc::clone(&worker)));
     parts.spawn(webhooks::deliver(Arc::clone(&worker)));
     parts.spawn(retention::forget(Arc::clone(&worker)));
+    parts.spawn(collection::collect(Arc::clone(&worker)));
     parts.spawn(parking::drain(Arc::clone(&worker), parked));
     parts.spawn(parking::replay(Arc::clone(&worker)));
     parts.spawn(scan::scan(Arc::clone(&worker)));

@@ -17,6 +17,7 @@ pub(crate) enum EventOutcome {
     Registered,
     Duplicate,
     Applied,
+    Deleted,
     Ignored,
     Parked,
 }
@@ -27,6 +28,7 @@ impl EventOutcome {
             Self::Registered => "registered",
             Self::Duplicate => "duplicate",
             Self::Applied => "applied",
+            Self::Deleted => "deleted",
             Self::Ignored => "ignored",
             Self::Parked => "parked",
         }
@@ -121,6 +123,10 @@ pub(crate) fn settled(preset: &PresetName, state: &'static str, code: Option<Fai
 
 pub(crate) fn retried(code: FailureCode) {
     counter!(names::RETRIES, "code" => code.name()).increment(1);
+}
+
+pub(crate) fn taken_over() {
+    counter!(names::TAKEN_OVER).increment(1);
 }
 
 pub(crate) fn quarantined() {

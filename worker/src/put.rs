@@ -1,5 +1,6 @@
 //! Stores the pages of a representation; only when every reader finds them may a row say so.
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use shared::domain::blob_key::BlobKey;
 use shared::domain::failure::{Failure, FailureCode};
@@ -25,6 +26,23 @@ pub(crate) async fn put(
     let puts = pages.into_iter().map(|page| put_page(worker, tenant, format, page));
     let stored: Vec<PageContent> = stream::iter(puts).buffered(PUTS_AT_ONCE).try_collect().await?;
     Content::new(stored).ok_or_else(|| Failure::new(FailureCode::EncodeFailed, "the representation has no page"))
+}
+
+/// The same page under a key of this tenant; what is under one already stays where it is.
+pub(crate) async fn copy_page(worker: &Worker, tenant: &Tenant, page: PageContent) -> Result<PageContent, Failure> {
+    let BlobKey::Representation { tenant: owner, digest, format } = &page.blob else { return Ok(page) };
+    if owner == tenant {
+        return Ok(page);
+    }
+    let blob = BlobKey::Representation { tenant: tenant.clone(), digest: *digest, format: *format };
+    let copying = async {
+        let read = worker.deps.blobs.get(&page.blob, None).await?;
+        let chunks: Vec<Bytes> = read.stream.try_collect().await?;
+        worker.deps.blobs.put(&blob, BlobBody::Bytes(chunks.concat().into()), format.media_type()).await
+    };
+    let copied = worker.dependencies.blobs.note(copying.await);
+    copied.map_err(|error| Failure::new(FailureCode::DependencyDown, chain(&error)))?;
+    Ok(PageContent { blob, ..page })
 }
 
 async fn put_page(

@@ -8,6 +8,7 @@ use shared::config::Problem;
 use shared::ports::state_store::StoreError;
 use tokio::time::MissedTickBehavior;
 
+use crate::Deps;
 use crate::dependency::{MayBeAway as _, chain};
 use crate::worker::{Ended, Worker};
 
@@ -18,8 +19,10 @@ const ANNOUNCEMENT_DAYS_MIN: u32 = 2;
 const DAY: Duration = Duration::from_secs(86_400);
 /// Seconds between two passes.
 const PASS_SECONDS: u64 = 60;
-/// Entries forgotten with one statement, so that none takes long.
+/// Rows forgotten with one statement, so that none takes long.
 const BATCH: u32 = 1000;
+/// Files removed for good in one go, each in a transaction of its own.
+const PURGE_BATCH: u32 = 100;
 /// Full batches in one pass at most: 20,000 entries a minute and worker.
 const BATCHES_MAX: usize = 20;
 
@@ -31,6 +34,14 @@ pub struct RetentionConfig {
     pub ledger_days: u32,
     /// Days that announcements are kept, for those who were away.
     pub announcement_days: u32,
+    /// Days that files and versions stay in the trash before they are removed for good.
+    pub trash_days: u32,
+    /// Days that a file which was removed for good is known as removed.
+    pub removed_days: u32,
+    /// Days that bytes which were replaced because their preset has changed are kept for the way back.
+    pub former_days: u32,
+    /// Days that a message which nobody could read is kept.
+    pub parked_days: u32,
 }
 
 impl RetentionConfig {
@@ -39,6 +50,10 @@ impl RetentionConfig {
         let days = [
             ("ledger_days", self.ledger_days, 1),
             ("announcement_days", self.announcement_days, ANNOUNCEMENT_DAYS_MIN),
+            ("trash_days", self.trash_days, 1),
+            ("removed_days", self.removed_days, 1),
+            ("former_days", self.former_days, 1),
+            ("parked_days", self.parked_days, 1),
         ];
         for (key, days, least) in days {
             if !(least..=DAYS_MAX).contains(&days) {
@@ -46,14 +61,6 @@ impl RetentionConfig {
                 problems.push(Problem::new(format!("retention.{key}"), days, remedy));
             }
         }
-    }
-
-    fn announcements(&self) -> Duration {
-        DAY * self.announcement_days
-    }
-
-    fn ledger(&self) -> Duration {
-        DAY * self.ledger_days
     }
 }
 
@@ -66,37 +73,47 @@ pub(crate) async fn forget(worker: Arc<Worker>) -> Ended {
             () = worker.shutdown.cancelled() => return Ended::Drained,
             _ = ticks.tick() => {}
         }
-        report(forget_entries(&worker).await, "old entries of the ledger could not be deleted");
-        report(forget_announcements(&worker).await, "old announcements could not be deleted");
+        if let Err(error) = pass(&worker).await
+            && !error.is_away()
+        {
+            tracing::error!(error = chain(&error), "what is old could not be deleted");
+        }
     }
 }
 
-fn report(forgotten: Result<(), StoreError>, what: &str) {
-    if let Err(error) = forgotten
-        && !error.is_away()
-    {
-        tracing::error!(error = chain(&error), "{what}");
-    }
+async fn pass(worker: &Worker) -> Result<(), StoreError> {
+    let Deps { store, files, parking, announcements, retention, .. } = &worker.deps;
+    let days = |days: u32| DAY * days;
+    batches(worker, BATCH, "entries of the ledger", || store.forget_entries(days(retention.ledger_days), BATCH))
+        .await?;
+    let told = || announcements.forget(days(retention.announcement_days), BATCH);
+    batches(worker, BATCH, "announcements", told).await?;
+    let purging = || files.purge_trashed(days(retention.trash_days), PURGE_BATCH);
+    batches(worker, PURGE_BATCH, "files and versions of the trash", purging).await?;
+    let forgetting = || files.forget_removed(days(retention.removed_days), BATCH);
+    batches(worker, BATCH, "files that were removed", forgetting).await?;
+    let forgetting = || store.forget_former(days(retention.former_days), PURGE_BATCH);
+    batches(worker, PURGE_BATCH, "replaced representations", forgetting).await?;
+    batches(worker, BATCH, "parked messages", || parking.forget_parked(days(retention.parked_days), BATCH)).await
 }
 
-async fn forget_announcements(worker: &Worker) -> Result<(), StoreError> {
-    let keep = worker.deps.retention.announcements();
+/// Deletes batch after batch, as long as they are full.
+async fn batches<Call: Future<Output = Result<u64, StoreError>>>(
+    worker: &Worker,
+    batch: u32,
+    what: &str,
+    delete: impl Fn() -> Call,
+) -> Result<(), StoreError> {
+    let mut total = 0;
     for _ in 0..BATCHES_MAX {
-        let forgotten = worker.deps.announcements.forget(keep, BATCH).await;
-        if worker.dependencies.database.note(forgotten)? < u64::from(BATCH) || worker.shutdown.is_cancelled() {
+        let deleted = worker.dependencies.database.note(delete().await)?;
+        total += deleted;
+        if deleted < u64::from(batch) || worker.shutdown.is_cancelled() {
             break;
         }
     }
-    Ok(())
-}
-
-async fn forget_entries(worker: &Worker) -> Result<(), StoreError> {
-    let keep = worker.deps.retention.ledger();
-    for _ in 0..BATCHES_MAX {
-        let forgotten = worker.deps.store.forget_entries(keep, BATCH).await;
-        if worker.dependencies.database.note(forgotten)? < u64::from(BATCH) || worker.shutdown.is_cancelled() {
-            break;
-        }
+    if total > 0 {
+        tracing::info!(rows = total, "{total} {what} were kept for long enough, and are gone");
     }
     Ok(())
 }
@@ -109,7 +126,9 @@ mod tests {
     fn absurd_retentions_are_refused() {
         let problems = |ledger_days, announcement_days| {
             let mut problems = Vec::new();
-            RetentionConfig { ledger_days, announcement_days }.check(&mut problems);
+            let (trash_days, removed_days, former_days, parked_days) = (30, 90, 7, 30);
+            RetentionConfig { ledger_days, announcement_days, trash_days, removed_days, former_days, parked_days }
+                .check(&mut problems);
             problems.len()
         };
         assert_eq!([problems(0, 7), problems(1, 2), problems(90, 7), problems(100_000, 1)], [1, 0, 0, 2]);

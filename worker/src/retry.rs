@@ -140,7 +140,12 @@ mod tests {
     fn wait(outcome: &Outcome) -> Option<(u64, bool)> {
         match outcome {
             Outcome::Retry { wait, excused, .. } => Some((wait.as_secs(), *excused)),
-            Outcome::Error(_) | Outcome::Success(_) | Outcome::Viewable(_) | Outcome::HandBack => None,
+            Outcome::Error(_)
+            | Outcome::Success(_)
+            | Outcome::Viewable(_)
+            | Outcome::HandBack
+            | Outcome::Wait { .. }
+            | Outcome::Move { .. } => None,
         }
     }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use shared::domain::blob_key::BlobKey;
-use shared::ports::blob_store::{BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders};
+use shared::ports::blob_store::{BlobBody, BlobError, BlobPage, BlobRead, BlobStore, PresignedHeaders};
 
 /// Longest blob that is kept, in bytes: 32x32 and 94x94 are far below, most of 160x160 too.
 const BLOB_BYTES_MAX: u64 = 16 * 1024;
@@ -109,6 +109,10 @@ impl BlobStore for SmallBlobs {
         headers: &PresignedHeaders,
     ) -> Result<Option<String>, BlobError> {
         self.behind.presign(key, lifetime, headers).await
+    }
+
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<BlobPage, BlobError> {
+        self.behind.list(after, limit).await
     }
 
     async fn ping(&self) -> Result<(), BlobError> {

@@ -1,4 +1,4 @@
-//! `GET /v1/files`: the newest files first, page by page, or the one of a source.
+//! `GET /v1/files`: the newest files first, page by page, or those of a source.
 
 use std::sync::Arc;
 
@@ -48,7 +48,8 @@ pub(crate) async fn get(
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
     if query.source.is_some() || query.source_id.is_some() {
-        let found: Vec<_> = find(&app, &caller, &query).await?.into_iter().collect();
+        let mut found = find(&app, &caller, &query).await?;
+        found.retain(|state| state.file.trashed_at.is_none());
         return Ok(answer(&app, &caller, &found, None).await);
     }
     let limit = limit(query.limit.as_deref())?;
@@ -72,22 +73,27 @@ async fn answer(app: &App, caller: &Caller, states: &[FileState], next_cursor: O
     ([(CACHE_CONTROL, "private, no-cache")], Json(Page { files, next_cursor })).into_response()
 }
 
-/// The file that is identified by this source, or by its producer's own name for it.
-async fn find(app: &App, caller: &Caller, query: &Query) -> Result<Option<FileState>, ApiError> {
+/// The files whose source this is, or the one that its producer calls so.
+async fn find(app: &App, caller: &Caller, query: &Query) -> Result<Vec<FileState>, ApiError> {
     let tenant = query.tenant.as_deref().map(str::parse::<Tenant>).transpose();
     let tenant = tenant.map_err(|invalid| ApiError::BadRequest(invalid.to_string()))?;
-    let (identity, bucket) = match (&query.source, &query.source_id) {
+    let store = &app.deps.store;
+    match (&query.source, &query.source_id) {
         (Some(source), None) => {
             let place = source.strip_prefix("s3://").and_then(|place| place.split_once('/'));
             let (bucket, key) =
                 place.ok_or_else(|| ApiError::BadRequest("source is written s3://bucket/key".to_owned()))?;
-            (identity::of_file(None, bucket, key), app.deps.buckets.get(bucket))
+            let of_bucket = || app.deps.buckets.get(bucket).map(|bucket| bucket.tenant.clone());
+            let tenant = tenant.or_else(of_bucket).unwrap_or_else(|| caller.tenant(&app.deps.config.tenant).clone());
+            Ok(store.files_by_source(&tenant, bucket, key, LIMIT_MAX).await?)
         }
-        (None, Some(source_id)) => (identity::of_source_id(source_id), None),
-        _ => return Err(ApiError::BadRequest("ask for source or for source_id, not for both".to_owned())),
-    };
-    let of_bucket = || bucket.map_or_else(|| caller.tenant(&app.deps.config.tenant), |bucket| &bucket.tenant).clone();
-    Ok(app.deps.store.file_by_identity(&tenant.unwrap_or_else(of_bucket), &identity).await?)
+        (None, Some(source_id)) => {
+            let tenant = tenant.unwrap_or_else(|| caller.tenant(&app.deps.config.tenant).clone());
+            let found = store.file_by_identity(&tenant, &identity::of_source_id(source_id)).await?;
+            Ok(found.into_iter().collect())
+        }
+        _ => Err(ApiError::BadRequest("ask for source or for source_id, not for both".to_owned())),
+    }
 }
 
 fn limit(text: Option<&str>) -> Result<u32, ApiError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use shared::domain::blob_key::BlobKey;
-use shared::ports::blob_store::{BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders};
+use shared::ports::blob_store::{BlobBody, BlobError, BlobPage, BlobRead, BlobStore, PresignedHeaders};
 use shared::ports::work_queue::{Channel, Message, ParkingReason, QueueError, Subscription, Wake, WorkQueue};
 
 use super::harness::{Setup, TestApi};
@@ -58,6 +58,9 @@ impl BlobStore for BadBlobs {
         Err((self.0)())
     }
     async fn presign(&self, _: &BlobKey, _: Duration, _: &PresignedHeaders) -> Result<Option<String>, BlobError> {
+        Err((self.0)())
+    }
+    async fn list(&self, _: Option<&str>, _: u32) -> Result<BlobPage, BlobError> {
         Err((self.0)())
     }
     async fn ping(&self) -> Result<(), BlobError> {

@@ -11,7 +11,7 @@ use shared::domain::failure::FailureCode;
 use shared::domain::ids::Sha256Digest;
 use shared::domain::lane::Lane;
 use shared::domain::representation::Outcome;
-use shared::ports::blob_store::{BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders};
+use shared::ports::blob_store::{BlobBody, BlobError, BlobPage, BlobRead, BlobStore, PresignedHeaders};
 
 use super::harness::{PUBLIC_URL, Setup, TestApi, Uploaded, failed};
 use crate::config::Delivery;
@@ -248,6 +248,9 @@ impl BlobStore for Signing {
         let content_type = headers.content_type.as_deref().unwrap_or("none");
         let seconds = lifetime.as_secs();
         Ok(Some(format!("https://blobs.example/{key}#{seconds}#{content_type}#{disposition}")))
+    }
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<BlobPage, BlobError> {
+        self.0.list(after, limit).await
     }
     async fn ping(&self) -> Result<(), BlobError> {
         self.0.ping().await

@@ -34,13 +34,18 @@ fn render_ms_per_mib(format: SourceFormat) -> u64 {
     }
 }
 
+/// Whether it belongs on the heavy lane.
+pub fn is_heavy(format: Option<SourceFormat>, length_bytes: u64) -> bool {
+    predicted(format, length_bytes) > HEAVY
+}
+
 /// The lane for a new version: what would be on the normal lane and is predicted to be heavy goes to the heavy one. Who
-/// asked for another lane gets it.
+/// asked for another lane gets it. What nobody has said the length of is looked at again when it is opened.
 pub fn lane(new: &NewFileVersion) -> Lane {
     let length = new.bytes.map(|bytes| bytes.length_bytes).or(new.declared.size);
     let format = SourceFormat::declared(&new.name, new.declared.content_type.as_deref());
     match (new.lane, length) {
-        (Lane::Normal, Some(length)) if predicted(format, length) > HEAVY => Lane::Heavy,
+        (Lane::Normal, Some(length)) if is_heavy(format, length) => Lane::Heavy,
         (lane, _) => lane,
     }
 }

@@ -11,7 +11,7 @@ use super::representation::{Representation, State};
 pub struct Told {
     /// When, by the database's clock.
     pub at: UnixMillis,
-    /// A stable word: one of [`EntryKind`], or `registered`, `lease_lost`, `cut`, `stands`.
+    /// A stable word: one of [`EntryKind`], or `registered`, `lease_lost`, `cut`, `stands`, `purged`.
     pub kind: &'static str,
     /// For people.
     pub detail: String,
@@ -31,7 +31,13 @@ pub fn explain(life: &FileLife) -> Vec<Told> {
     // Stable: what was written in one transaction keeps its order.
     story.sort_by_key(|told| told.at);
     story.extend(life.versions.iter().flat_map(|version| stands(life, version)));
+    story.extend(life.purged_at.map(purged));
     story
+}
+
+fn purged(at: UnixMillis) -> Told {
+    let detail = "removed for good; only an upload that is newer than that makes a file of it again".to_owned();
+    Told { at, kind: EntryKind::Purged.name(), detail }
 }
 
 fn registered(state: &FileState) -> Told {
@@ -99,6 +105,17 @@ fn detail(life: &FileLife, entry: &Entry) -> String {
         EntryKind::Redriven => format!("{presets} may be tried again, on lane {lane}{why}"),
         EntryKind::DeadLettered => "the broker gave up on a wake; the row is looked at instead".to_owned(),
         EntryKind::SameContent => format!("another version had the same content, and this one stands for both{why}"),
+        EntryKind::Waiting => {
+            format!("{presets} wait: another version with the same content is being rendered; {}", next(entry))
+        }
+        EntryKind::Moved => format!("{presets} are too much for the lane that they were on, and go to lane {lane}"),
+        EntryKind::TakenOver => format!("{presets} need no rendering{why}"),
+        EntryKind::Renewing => format!("{presets} are made anew by the preset as it is now, on lane {lane}"),
+        EntryKind::RolledBack => format!("{presets} are again what they were before their preset changed"),
+        EntryKind::Trashed => format!("put into the trash{why}"),
+        EntryKind::SourceRemoved => format!("its producer has deleted it, so it is in the trash{why}"),
+        EntryKind::Restored => format!("taken out of the trash{why}"),
+        EntryKind::Purged => format!("removed for good{why}"),
     };
     if life.versions.len() > 1 { format!("version {}: {told}", entry.version) } else { told }
 }
@@ -236,6 +253,7 @@ mod tests {
             last_failure,
             pending_since: 0,
             due_at: 0,
+            renewal: None,
             settled_at: None,
         };
         let file = File {
@@ -266,7 +284,7 @@ mod tests {
             trashed_at: None,
         };
         let versions = vec![FileState { file, version, representations: vec![row] }];
-        FileLife { versions, entries, is_cut: false, quarantines: Vec::new(), read_at: 99_000 }
+        FileLife { versions, entries, is_cut: false, quarantines: Vec::new(), purged_at: None, read_at: 99_000 }
     }
 
     fn kinds(life: &FileLife) -> Vec<&'static str> {

@@ -60,6 +60,24 @@ entry_kinds! {
     DeadLettered = "dead_lettered";
     /// Another version of the file had the same content, and this one stands for both.
     SameContent = "same_content";
+    /// Another version with the same content is being rendered; the attempt does not count.
+    Waiting = "waiting";
+    /// It turned out to belong on another lane; the attempt does not count.
+    Moved = "moved";
+    /// What another version with the same content had was taken over instead of rendered.
+    TakenOver = "taken_over";
+    /// The preset has changed: made anew, while the old bytes go on being read.
+    Renewing = "renewing";
+    /// The bytes of before the preset's change were put back.
+    RolledBack = "rolled_back";
+    /// Somebody put the file, or this version of it, into the trash.
+    Trashed = "trashed";
+    /// The producer announced that it has deleted the file, or this version of it.
+    SourceRemoved = "source_removed";
+    /// The file, or this version of it, came out of the trash.
+    Restored = "restored";
+    /// A version of the file was removed for good.
+    Purged = "purged";
 }
 
 impl EntryKind {
@@ -70,7 +88,10 @@ impl EntryKind {
 
     /// Whether it ends an attempt for the presets that it names.
     pub fn ends_attempt(self) -> bool {
-        matches!(self, Self::Success | Self::Error | Self::Retry | Self::Crashed | Self::HandedBack)
+        matches!(
+            self,
+            Self::Success | Self::Error | Self::Retry | Self::Crashed | Self::HandedBack | Self::Waiting | Self::Moved
+        )
     }
 }
 
@@ -115,6 +136,8 @@ pub struct AttemptNotes {
     pub stages: Vec<(String, u64)>,
     /// Written when the attempt quarantines the version.
     pub reproducer: Option<Reproducer>,
+    /// Which presets were taken over, and from which version.
+    pub taken_over: Vec<(PresetName, FileVersionId)>,
 }
 
 /// What is needed to see a render child die again: kept with a quarantined version.
@@ -158,6 +181,8 @@ pub struct FileLife {
     pub is_cut: bool,
     /// Its versions that are quarantined.
     pub quarantines: Vec<Quarantine>,
+    /// When it was removed for good; nothing else is known of it then.
+    pub purged_at: Option<UnixMillis>,
     /// When this was read, by the database's clock.
     pub read_at: UnixMillis,
 }

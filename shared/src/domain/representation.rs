@@ -15,6 +15,9 @@ pub struct Representation {
     pub preset: PresetName,
     /// The recipe that the content was, or is to be, made by.
     pub recipe: RecipeHash,
+    /// Set while a `success` is made anew because its preset has changed: the recipe of the bytes to come. The old ones are
+    /// read until then, and stay when it fails.
+    pub renewal: Option<RecipeHash>,
     /// Where it stands.
     pub state: State,
     /// The lane that it waits in, or waited in last.
@@ -133,7 +136,10 @@ impl State {
                 Ok(Self::Error(failure))
             }
             (Some(state @ (Self::Pending | Self::Viewable(_))), Transition::Settle(Outcome::Retry { .. })) => Ok(state),
-            (Some(state @ (Self::Pending | Self::Viewable(_))), Transition::Settle(Outcome::HandBack)) => Ok(state),
+            (
+                Some(state @ (Self::Pending | Self::Viewable(_))),
+                Transition::Settle(Outcome::HandBack | Outcome::Wait { .. } | Outcome::Move { .. }),
+            ) => Ok(state),
             (Some(Self::Error(_)), Transition::Redrive) => Ok(Self::Pending),
             (_, transition) => Err(InvalidTransition { from, transition: transition.name() }),
         }
@@ -181,6 +187,17 @@ pub enum Outcome {
     },
     /// The worker stops and gives the claim back untouched: due at once, the attempt does not count.
     HandBack,
+    /// Somebody else is making the very same bytes: due again after `wait`, the attempt does not count, and neither does
+    /// the time.
+    Wait {
+        /// How long from now.
+        wait: std::time::Duration,
+    },
+    /// It belongs on another lane: due there at once, the attempt does not count.
+    Move {
+        /// Which one.
+        lane: Lane,
+    },
 }
 
 impl Outcome {
@@ -193,7 +210,7 @@ impl Outcome {
     pub fn code(&self) -> Option<FailureCode> {
         match self {
             Self::Error(failure) | Self::Retry { failure, .. } => Some(failure.code),
-            Self::Success(_) | Self::Viewable(_) | Self::HandBack => None,
+            Self::Success(_) | Self::Viewable(_) | Self::HandBack | Self::Wait { .. } | Self::Move { .. } => None,
         }
     }
 }

@@ -210,6 +210,54 @@ fn what_cannot_be_understood_is_parked_with_a_code() {
 }
 
 #[test]
+fn absurd_values_are_parked_and_say_which() {
+    const UPLOADED: &str = "thumbline.file.uploaded";
+    const DELETED: &str = "thumbline.file.deleted";
+    const ACCESS: &str = "thumbline.access.changed";
+    let cases = [
+        (UPLOADED, "size", json!(-1)),
+        (UPLOADED, "size", json!(1.5)),
+        (UPLOADED, "size", json!(9_007_199_254_740_992_u64)),
+        (UPLOADED, "size", json!("12")),
+        (UPLOADED, "sequence", json!(-1)),
+        (UPLOADED, "sequence", json!(1e300)),
+        (DELETED, "sequence", json!("")),
+        (UPLOADED, "occurred_at", json!("yesterday")),
+        (DELETED, "occurred_at", json!("99999-01-01T00:00:00Z")),
+        (DELETED, "occurred_at", json!(1_700_000_000)),
+        (UPLOADED, "tenant", json!("../other")),
+        (DELETED, "tenant", json!(".hidden")),
+        (ACCESS, "tenant", json!(7)),
+        (UPLOADED, "sha256", json!("abc")),
+        (UPLOADED, "lane", json!("heavy")),
+        (UPLOADED, "access", json!([["root"]])),
+        (ACCESS, "access", json!({"user": 1})),
+    ];
+    for (kind, field, value) in cases {
+        let data = with(json!({ field: value }));
+        let event = json!({"specversion": "1.0", "id": "1", "source": "/x", "type": kind, "data": data});
+        let reason = parked(read_json(&event));
+        assert_eq!(reason.code, "invalid_field", "{event}");
+        assert!(reason.reason.contains(&format!("{field:?}")), "{event}: {}", reason.reason);
+    }
+    // Beyond what a number can be, it is no JSON.
+    assert_eq!(parked(read_bytes(br#"{"bucket":"uploads","key":"k","size":1e999}"#, None)).code, "not_json");
+}
+
+#[test]
+fn a_key_that_climbs_stays_a_key() {
+    for key in ["../../etc/passwd", "/etc/passwd", "a/../../b", "..", "%2e%2e/x", "..\\x"] {
+        let new = registered(read_json(&with(json!({ "key": key }))));
+        assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".to_owned(), key: key.to_owned() });
+        assert!(!new.name.contains('/') && new.name != "..", "{key}: {}", new.name);
+    }
+    let foreign = |bucket: &str| parked(read_json(&with(json!({ "bucket": bucket })))).code;
+    for bucket in ["other", "uploads/../other", "../uploads", "UPLOADS"] {
+        assert_eq!(foreign(bucket), "unknown_bucket", "{bucket}");
+    }
+}
+
+#[test]
 fn a_message_may_be_as_long_as_the_limit() {
     let padded = |length: usize| {
         let mut body = br#"{"bucket":"uploads","key":"k"}"#.to_vec();

@@ -41,6 +41,10 @@ pub trait BlobStore: Send + Sync + 'static {
         headers: &PresignedHeaders,
     ) -> Result<Option<String>, BlobError>;
 
+    /// Blobs after the place `after`, in an order of the store's own; looks at most at `limit` objects, and at none outside
+    /// of its own directory or prefix.
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<BlobPage, BlobError>;
+
     /// Answers when blobs can be written and read.
     async fn ping(&self) -> Result<(), BlobError>;
 }
@@ -76,6 +80,43 @@ pub struct SourceObject {
     pub etag: Option<String>,
     /// When it was put, by the store's clock.
     pub modified_at: Option<UnixMillis>,
+}
+
+/// A blob in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlob {
+    /// Which.
+    pub key: BlobKey,
+    /// Its length.
+    pub length_bytes: u64,
+    /// When it was put last, by the store's clock.
+    pub modified_at: Option<UnixMillis>,
+}
+
+/// A part of the listing of a blob store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlobPage {
+    /// The blobs.
+    pub blobs: Vec<StoredBlob>,
+    /// How many objects are none of ours, as their names say; nobody touches them.
+    pub foreign: u64,
+    /// Where the next page begins; `None` when this was the last.
+    pub next: Option<String>,
+}
+
+impl BlobPage {
+    /// From the objects of one listing that was asked for at most `limit`.
+    pub fn of(objects: Vec<SourceObject>, limit: u32) -> Self {
+        let is_full = objects.len() >= limit as usize;
+        let next = objects.last().filter(|_| is_full).map(|object| object.key.clone());
+        let listed = objects.len();
+        let blob = |object: SourceObject| {
+            let key = object.key.parse().ok()?;
+            Some(StoredBlob { key, length_bytes: object.size, modified_at: object.modified_at })
+        };
+        let blobs: Vec<StoredBlob> = objects.into_iter().filter_map(blob).collect();
+        Self { foreign: (listed - blobs.len()) as u64, blobs, next }
+    }
 }
 
 /// What is put.

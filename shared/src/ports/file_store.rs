@@ -1,9 +1,12 @@
 //! The life of files: how they are found by what they belong to, renamed, removed and brought back.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::state_store::StoreError;
-use crate::domain::file::{FileState, VersionOrder};
+use crate::domain::file::FileState;
+use crate::domain::file_change::FileDeletion;
 use crate::domain::ids::{FileId, FileVersionId, Tenant};
 
 /// Files and their versions as people move them about. Representations follow their version: in the trash they are not
@@ -32,15 +35,18 @@ pub trait FileStore: Send + Sync + 'static {
     /// Changes a file, if it still shows `revision` when one is given. Unknown and purged files: `NotFound`.
     async fn change(&self, file: FileId, change: &Change, revision: Option<u32>) -> Result<(), StoreError>;
 
-    /// The producer says that it has removed the source of the file with this identity: into the trash with it, unless
-    /// its current version is newer than that. A file that is not known is remembered as removed, so that an upload
-    /// that is older, and arrives late, does not show up.
-    async fn source_removed(
-        &self,
-        tenant: &Tenant,
-        identity: &str,
-        order: &VersionOrder,
-    ) -> Result<SourceRemoval, StoreError>;
+    /// The producer says that it has removed the source of a file: into the trash with it, unless its current version is
+    /// newer than that. A file that is not known is remembered as removed, so that an upload that is older, and arrives
+    /// late, does not show up. Of a version that is named only that one goes, and with the last one the file.
+    async fn source_removed(&self, deletion: &FileDeletion) -> Result<SourceRemoval, StoreError>;
+
+    /// Removes files and versions for good that have been in the trash for longer than `keep`, at most `limit`; returns
+    /// how many.
+    async fn purge_trashed(&self, keep: Duration, limit: u32) -> Result<u64, StoreError>;
+
+    /// Forgets files that were removed for good, or before they were announced, longer ago than `keep`, at most `limit`;
+    /// returns how many. A late event of one of them makes a file of it again.
+    async fn forget_removed(&self, keep: Duration, limit: u32) -> Result<u64, StoreError>;
 }
 
 /// What files belong to: a folder id or an issue key.
@@ -114,10 +120,12 @@ pub enum Change {
 /// What [`FileStore::source_removed`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceRemoval {
-    /// The file is in the trash now, or remembered as removed.
+    /// The file, or the version, is in the trash now, or the file is remembered as removed.
     Trashed,
     /// It was in the trash already.
     AlreadyTrashed,
     /// The file shows a version that is newer than the removal.
     Superseded,
+    /// The version that is named was never announced.
+    UnknownVersion,
 }

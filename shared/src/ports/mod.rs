@@ -6,10 +6,12 @@
 pub mod access_store;
 pub mod announcements;
 pub mod blob_store;
+pub mod collection;
 pub mod file_store;
 pub mod key_source;
 pub mod ledger;
 pub mod parking;
+pub mod renewal;
 pub mod scan;
 pub mod state_store;
 pub mod webhooks;

@@ -1,5 +1,7 @@
 //! Messages that nobody could read, kept in rows until an operator has looked at them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::state_store::StoreError;
@@ -31,6 +33,9 @@ pub trait ParkingStore: Send + Sync + 'static {
 
     /// Removes rows for good; returns how many.
     async fn discard(&self, filter: &ParkedFilter) -> Result<u64, StoreError>;
+
+    /// Removes rows whose message came last longer ago than `keep`, at most `limit`; returns how many.
+    async fn forget_parked(&self, keep: Duration, limit: u32) -> Result<u64, StoreError>;
 
     /// How many rows there are.
     async fn count(&self) -> Result<u64, StoreError>;

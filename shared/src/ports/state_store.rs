@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::collection::CollectionStore;
 use super::ledger::Ledger;
+use super::renewal::RenewalStore;
 use crate::domain::failure::Failure;
 use crate::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, Wanted};
 use crate::domain::ids::{ClaimToken, FileId, FileVersionId, Tenant};
 use crate::domain::lane::Lane;
 use crate::domain::ledger::AttemptNotes;
 use crate::domain::preset::PresetName;
-use crate::domain::representation::Outcome;
+use crate::domain::representation::{Content, Outcome};
 
 /// Rows of files, file versions and representations.
 ///
 /// Shared times (leases, due times, deadlines) are the database's own time, taken inside the statement: workers' clocks
 /// decide nothing. Every method is one short transaction; none holds a lock afterwards.
 #[async_trait]
-pub trait StateStore: Ledger + Send + Sync + 'static {
+pub trait StateStore: Ledger + CollectionStore + RenewalStore + Send + Sync + 'static {
     /// Makes rows of a new file version, all or none: the file unless it is there, the version unless it is there, and
     /// one `pending` row per wanted preset. The same version again changes nothing. The newest version by
     /// [`VersionOrder`](crate::domain::file::VersionOrder) becomes current, whatever the order of arrival.
@@ -58,6 +60,18 @@ pub trait StateStore: Ledger + Send + Sync + 'static {
 
     /// Records what the source shows.
     async fn record_picture(&self, version: FileVersionId, picture: PictureFacts) -> Result<(), StoreError>;
+
+    /// Equal content is rendered once: what may be taken over from other versions with these bytes, which we have counted
+    /// ourselves, for the presets that this attempt is to make; and whether the rest is this attempt's to render. Of many that
+    /// ask at the same time exactly one is told that it is, until its lease ends.
+    async fn share(
+        &self,
+        version: FileVersionId,
+        token: &ClaimToken,
+        bytes: ByteFacts,
+        wanted: &[Wanted],
+        sharing: Sharing,
+    ) -> Result<Shared, StoreError>;
 
     /// Writes how the attempt ended, for the rows still held under this token, and ends their lease (not for
     /// `Viewable`). Returns the presets that were written: what is missing had lost its lease.
@@ -104,6 +118,16 @@ pub trait StateStore: Ledger + Send + Sync + 'static {
 
     /// The file with this identity.
     async fn file_by_identity(&self, tenant: &Tenant, identity: &str) -> Result<Option<FileState>, StoreError>;
+
+    /// Files of a tenant whose current version's source is this object, whatever they are called, without the trash;
+    /// newest first, at most `limit`.
+    async fn files_by_source(
+        &self,
+        tenant: &Tenant,
+        bucket: &str,
+        key: &str,
+        limit: u32,
+    ) -> Result<Vec<FileState>, StoreError>;
 
     /// The newest files with their current versions, newest first, before the file `before` when given.
     async fn recent(&self, before: Option<FileId>, limit: u32) -> Result<Vec<FileState>, StoreError>;
@@ -176,6 +200,48 @@ pub enum SameContent {
     As(FileVersionId),
 }
 
+/// How far equal content is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Among the files of one tenant.
+    WithinTenant,
+    /// Among all files.
+    AcrossTenants,
+}
+
+/// What [`StateStore::share`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    /// What there is already.
+    pub made: Vec<Made>,
+    /// Who makes the rest.
+    pub rest: Rest,
+}
+
+/// One preset that another version with the same bytes has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Which preset.
+    pub preset: PresetName,
+    /// Its bytes; with [`Sharing::AcrossTenants`] perhaps under another tenant's keys.
+    pub content: Content,
+    /// The version that it was made for.
+    pub version: FileVersionId,
+    /// What the source shows.
+    pub picture: PictureFacts,
+}
+
+/// Who makes what nobody has yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// There is nothing left to make.
+    None,
+    /// This attempt.
+    Mine,
+    /// Another attempt, right now.
+    Elsewhere,
+}
+
 /// A version with due rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueVersion {
@@ -227,6 +293,9 @@ pub enum Conflict {
     /// A file shows a version as long as it is not in the trash itself.
     #[error("it is the only version of its file")]
     OnlyVersion,
+    /// The source's blob is being deleted, or was: it has to be put again.
+    #[error("the source's blob was collected as garbage meanwhile")]
+    BlobCollected,
 }
 
 /// Why the store could not answer.

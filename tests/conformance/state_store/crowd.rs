@@ -96,7 +96,8 @@ async fn attempt(store: &Database, version: FileVersionId, turn: usize, successe
         }
         // As if the worker had died in the middle.
         Outcome::Viewable(_) => drop(store.extend(&token, Duration::ZERO).await.unwrap()),
-        Outcome::Error(_) | Outcome::Retry { .. } | Outcome::HandBack => {}
+        Outcome::Error(_) | Outcome::Retry { .. } | Outcome::HandBack | Outcome::Wait { .. } | Outcome::Move { .. } => {
+        }
     }
 }
 

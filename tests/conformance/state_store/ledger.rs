@@ -40,7 +40,7 @@ pub(super) async fn every_attempt_is_remembered_with_worker_times_and_outcomes(S
     let first = claimed(&store, &registration).await;
     settled(&store, &registration, &first, &[SMALL, MEDIUM], &retry(Duration::ZERO, false)).await;
     let second = claimed(&store, &registration).await;
-    let notes = AttemptNotes { stages: vec![("fetch".into(), 12), ("render".into(), 345)], reproducer: None };
+    let notes = AttemptNotes { stages: vec![("fetch".into(), 12), ("render".into(), 345)], ..AttemptNotes::default() };
     let outcomes = [
         (preset(SMALL), Outcome::Success(content(1, 1))),
         (preset(MEDIUM), Outcome::Error(failure(FailureCode::EncodeFailed))),
@@ -152,7 +152,7 @@ pub(super) async fn a_version_that_kills_children_is_quarantined_until_redriven(
     let token = claimed(&store, &registration).await;
     let crash = failure(FailureCode::ChildCrashed);
     let outcomes = [(preset(SMALL), Outcome::Error(crash.clone()))];
-    let notes = AttemptNotes { stages: Vec::new(), reproducer: Some(reproducer()) };
+    let notes = AttemptNotes { stages: Vec::new(), reproducer: Some(reproducer()), ..AttemptNotes::default() };
     store.settle_attempt(registration.version_id, &token, &outcomes, &notes).await.unwrap();
     settled(&store, &registration, &token, &[MEDIUM], &Outcome::Success(content(1, 1))).await;
     let found = life(&store, &registration).await;

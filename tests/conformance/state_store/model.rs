@@ -61,6 +61,8 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         3 => (1..9_u32, 1..4_u32).prop_map(|(seed, pages)| Outcome::Viewable(content(seed, pages))),
         1 => Just(Outcome::Error(failure(FailureCode::CorruptSource))),
         1 => Just(Outcome::HandBack),
+        1 => Just(Outcome::Wait { wait: LONG }),
+        1 => Just(Outcome::Move { lane: Lane::Heavy }),
         2 => any::<bool>().prop_map(|excused| retry(Duration::ZERO, excused)),
         1 => Just(retry(LONG, true)),
         1 => Just(crash),
@@ -90,8 +92,8 @@ impl Row {
         let Ok(after) = State::after(self.state.clone(), Transition::Settle(outcome.clone())) else { return false };
         self.state = Some(after);
         self.crashes += u32::from(outcome.is_crash());
-        self.is_later = matches!(outcome, Outcome::Retry { wait, .. } if *wait == LONG);
-        if matches!(outcome, Outcome::HandBack) {
+        self.is_later = matches!(outcome, Outcome::Retry { wait, .. } | Outcome::Wait { wait } if *wait == LONG);
+        if matches!(outcome, Outcome::HandBack | Outcome::Wait { .. } | Outcome::Move { .. }) {
             self.attempts -= 1;
         }
         if !matches!(outcome, Outcome::Viewable(_)) {

@@ -3,6 +3,7 @@
 use shared::ports::parking::{ParkedFilter, ParkedMessage, ParkingStore};
 use shared::ports::work_queue::Message;
 
+use super::fixtures::LONG;
 use super::scratch::Store;
 
 fn parked(body: &[u8], code: &str) -> ParkedMessage {
@@ -80,4 +81,15 @@ pub(super) async fn a_message_that_was_cut_is_not_replayed(Store { store, .. }: 
     // Another one that begins the same.
     store.keep(&ParkedMessage { length_bytes: 2000, ..parked(b"beginning", "too_long") }).await.unwrap();
     assert_eq!(store.list(&all(), None, 10).await.unwrap().len(), 2);
+}
+
+pub(super) async fn messages_that_came_last_long_ago_are_forgotten(scratch: Store) {
+    for body in [b"1", b"2", b"3"] {
+        scratch.store.keep(&parked(body, "not_json")).await.unwrap();
+    }
+    scratch.tamper("UPDATE parked SET first_at = 0, last_at = 0").await;
+    scratch.store.keep(&parked(b"3", "not_json")).await.unwrap();
+    assert_eq!(scratch.store.forget_parked(LONG, 1).await.unwrap(), 1);
+    assert_eq!(scratch.store.forget_parked(LONG, 10).await.unwrap(), 1);
+    assert_eq!(scratch.store.count().await.unwrap(), 1, "one came again just now");
 }

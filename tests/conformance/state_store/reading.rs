@@ -11,6 +11,7 @@ use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::lane::Lane;
 use shared::domain::representation::Outcome;
 use shared::ports::access_store::AccessStore as _;
+use shared::ports::file_store::{Change, FileStore};
 use shared::ports::state_store::{CensusLine, StateStore, StoreError};
 
 use super::fixtures::*;
@@ -28,6 +29,28 @@ pub(super) async fn every_way_to_a_file_shows_the_same(Store { store, .. }: Stor
     assert_eq!(store.recent(None, 10).await.unwrap(), [found]);
     assert_eq!(store.file_by_identity(&new.tenant, "s3://photos/other.jpg").await.unwrap(), None);
     assert_eq!(store.file(FileId::new(4711).unwrap()).await.unwrap(), None);
+}
+
+pub(super) async fn files_are_found_by_their_source_whatever_they_are_called(Store { store, .. }: Store) {
+    let by_place = registered(&store, &photo("beach.jpg")).await;
+    let named = NewFileVersion { file_identity: "id:asset-7".to_owned(), ..photo("beach.jpg") };
+    let by_name = registered(&store, &named).await;
+    registered(&store, &NewFileVersion { tenant: "other".parse().unwrap(), ..photo("beach.jpg") }).await;
+    let trashed =
+        registered(&store, &NewFileVersion { file_identity: "id:gone".to_owned(), ..photo("beach.jpg") }).await;
+    store.change(trashed.file_id, &Change::Trash, None).await.unwrap();
+    let found = async |key: &str, limit| {
+        let found = store.files_by_source(&named.tenant, "photos", key, limit).await.unwrap();
+        found.into_iter().map(|state| state.file.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found("beach.jpg", 10).await, [by_name.file_id, by_place.file_id]);
+    assert_eq!(found("beach.jpg", 1).await, [by_name.file_id]);
+    assert_eq!(found("other.jpg", 10).await, []);
+    // A newer version lies elsewhere: that is where the file is found now.
+    let moved = NewFileVersion { file_identity: "id:asset-7".to_owned(), ..version_of("moved.jpg", "etag:2") };
+    registered(&store, &moved).await;
+    assert_eq!(found("beach.jpg", 10).await, [by_place.file_id]);
+    assert_eq!(found("moved.jpg", 10).await, [by_name.file_id]);
 }
 
 pub(super) async fn versions_belong_to_their_file(Store { store, .. }: Store) {

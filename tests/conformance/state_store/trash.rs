@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use adapters::db::Database;
+use shared::domain::explain::explain;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::{Condition, NewFileVersion, VersionOrder, normal_sequence};
+use shared::domain::file_change::FileDeletion;
 use shared::domain::ids::FileId;
 use shared::domain::lane::Lane;
+use shared::domain::ledger::FailureFilter;
 use shared::domain::representation::{Outcome, State};
 use shared::ports::file_store::{Change, FileStore, SourceRemoval};
+use shared::ports::ledger::Ledger;
 use shared::ports::state_store::{Conflict, Registration, StateStore, StoreError};
 
 use super::fixtures::*;
@@ -29,6 +33,17 @@ async fn is_trashed(store: &Database, file: FileId) -> bool {
 
 fn order(sequence: &str) -> VersionOrder {
     VersionOrder { sequence: Some(normal_sequence(sequence)), occurred_at: None }
+}
+
+/// What a producer says that has deleted the source of this file, or one version of it.
+fn deletion(new: &NewFileVersion, version: Option<&str>, order: VersionOrder) -> FileDeletion {
+    let (tenant, file_identity) = (new.tenant.clone(), new.file_identity.clone());
+    FileDeletion { tenant, file_identity, version: version.map(str::to_owned), order }
+}
+
+async fn kinds(store: &Database, file: FileId) -> Vec<&'static str> {
+    let life = store.life(file).await.unwrap().expect("something is known of it");
+    explain(&life).iter().map(|told| told.kind).filter(|kind| !matches!(*kind, "registered" | "stands")).collect()
 }
 
 fn is_suspended(state: &State) -> bool {
@@ -155,8 +170,7 @@ pub(super) async fn only_a_newer_upload_brings_a_file_back(Store { store, .. }: 
 
 pub(super) async fn a_removed_source_goes_to_the_trash_unless_a_newer_version_is_there(Store { store, .. }: Store) {
     let new = sequenced("beach.jpg", "5");
-    let removed =
-        async |sequence: &str| store.source_removed(&new.tenant, &new.file_identity, &order(sequence)).await.unwrap();
+    let removed = async |sequence: &str| store.source_removed(&deletion(&new, None, order(sequence))).await.unwrap();
     let photo = registered(&store, &new).await;
     assert_eq!(removed("4").await, SourceRemoval::Superseded);
     assert!(!is_trashed(&store, photo.file_id).await);
@@ -167,7 +181,7 @@ pub(super) async fn a_removed_source_goes_to_the_trash_unless_a_newer_version_is
     assert!(!is_trashed(&store, photo.file_id).await);
     let nameless = NewFileVersion { order: VersionOrder::default(), ..version_of("plain.jpg", "etag:1") };
     let plain = registered(&store, &nameless).await;
-    let removal = store.source_removed(&nameless.tenant, &nameless.file_identity, &VersionOrder::default()).await;
+    let removal = store.source_removed(&deletion(&nameless, None, VersionOrder::default())).await;
     assert_eq!(removal.unwrap(), SourceRemoval::Trashed, "without an order the last to arrive counts");
     assert!(!store.register(&nameless).await.unwrap().is_new);
     assert!(is_trashed(&store, plain.file_id).await, "the same upload once more brings nothing back");
@@ -175,7 +189,7 @@ pub(super) async fn a_removed_source_goes_to_the_trash_unless_a_newer_version_is
 
 pub(super) async fn a_removal_that_comes_first_is_remembered(Store { store, .. }: Store) {
     let new = sequenced("beach.jpg", "5");
-    let removal = store.source_removed(&new.tenant, &new.file_identity, &order("6")).await.unwrap();
+    let removal = store.source_removed(&deletion(&new, None, order("6"))).await.unwrap();
     assert_eq!(removal, SourceRemoval::Trashed);
     assert_eq!(store.file_by_identity(&new.tenant, &new.file_identity).await.unwrap(), None);
     assert_eq!(store.recent(None, 10).await.unwrap(), []);
@@ -227,4 +241,108 @@ pub(super) async fn a_version_stops_in_the_trash_and_goes_on_after_it(Store { st
     let condition = Condition::Existing { revision: Some(u32::MAX) };
     let stale = store.register(&NewFileVersion { condition, ..version_of("beach.jpg", "etag:3") }).await;
     assert!(matches!(stale, Err(StoreError::Conflict(Conflict::RevisionDiffers))), "{stale:?}");
+}
+
+pub(super) async fn a_removal_that_comes_again_and_later_counts(Store { store, .. }: Store) {
+    let new = sequenced("beach.jpg", "5");
+    let photo = registered(&store, &new).await;
+    changed(&store, photo.file_id, Change::Trash).await;
+    let removal = store.source_removed(&deletion(&new, None, order("8"))).await.unwrap();
+    assert_eq!(removal, SourceRemoval::AlreadyTrashed);
+    registered(&store, &sequenced("beach.jpg", "7")).await;
+    assert!(is_trashed(&store, photo.file_id).await, "what came between the two removals stays removed");
+    registered(&store, &sequenced("beach.jpg", "9")).await;
+    assert!(!is_trashed(&store, photo.file_id).await);
+}
+
+pub(super) async fn a_removed_version_goes_alone_and_the_last_one_with_its_file(Store { store, .. }: Store) {
+    let first = version_of("beach.jpg", "version_id:1");
+    let removed = async |version: &str| {
+        let named = deletion(&first, Some(version), VersionOrder::default());
+        store.source_removed(&named).await.unwrap()
+    };
+    assert_eq!(removed("version_id:1").await, SourceRemoval::UnknownVersion, "not even the file is known");
+    let one = registered(&store, &first).await;
+    let two = registered(&store, &version_of("beach.jpg", "version_id:2")).await;
+    assert_eq!(removed("version_id:3").await, SourceRemoval::UnknownVersion);
+    assert_eq!(removed("version_id:2").await, SourceRemoval::Trashed);
+    assert_eq!(removed("version_id:2").await, SourceRemoval::AlreadyTrashed);
+    let shown = store.file(one.file_id).await.unwrap().unwrap();
+    assert_eq!((shown.version.id, shown.file.trashed_at), (one.version_id, None));
+    assert!(is_suspended(&state(&store, &two, SMALL).await));
+    assert_eq!(removed("version_id:1").await, SourceRemoval::Trashed);
+    assert!(is_trashed(&store, one.file_id).await);
+}
+
+pub(super) async fn the_way_through_the_trash_is_told(Store { store, .. }: Store) {
+    let new = sequenced("beach.jpg", "5");
+    let photo = registered(&store, &new).await;
+    changed(&store, photo.file_id, Change::Trash).await;
+    changed(&store, photo.file_id, Change::Restore).await;
+    store.source_removed(&deletion(&new, None, order("6"))).await.unwrap();
+    let newer = registered(&store, &sequenced("beach.jpg", "7")).await;
+    assert_eq!(kinds(&store, photo.file_id).await, ["trashed", "restored", "source_removed", "restored"]);
+    changed(&store, photo.file_id, Change::TrashVersion(photo.version_id)).await;
+    changed(&store, photo.file_id, Change::RestoreVersion(photo.version_id)).await;
+    changed(&store, photo.file_id, Change::TrashVersion(photo.version_id)).await;
+    changed(&store, photo.file_id, Change::PurgeVersion(photo.version_id)).await;
+    assert_eq!(kinds(&store, newer.file_id).await, ["restored", "purged"], "the entries of a version go with it");
+    changed(&store, newer.file_id, Change::Trash).await;
+    changed(&store, newer.file_id, Change::Purge).await;
+    assert_eq!(kinds(&store, newer.file_id).await, ["purged"]);
+}
+
+pub(super) async fn what_is_in_the_trash_is_not_redriven(Store { store, .. }: Store) {
+    let photo = registered(&store, &photo("beach.jpg")).await;
+    let token = claimed(&store, &photo).await;
+    settled(&store, &photo, &token, &[SMALL], &Outcome::Error(failure(FailureCode::DeadlineExceeded))).await;
+    changed(&store, photo.file_id, Change::Trash).await;
+    let before = stands(&store, &photo).await.representations;
+    let everything = FailureFilter::default();
+    assert_eq!(store.count_failures(&everything).await.unwrap().versions, 0);
+    assert_eq!(store.redrive(&everything, Lane::Backfill, 10).await.unwrap().versions, 0);
+    let ended = store.redrive_ended(FailureCode::DeadlineExceeded, Duration::ZERO, 3, 10).await.unwrap();
+    assert_eq!(ended.versions, 0);
+    assert_eq!(stands(&store, &photo).await.representations, before);
+    changed(&store, photo.file_id, Change::Restore).await;
+    assert_eq!(store.redrive(&everything, Lane::Backfill, 10).await.unwrap().versions, 1);
+}
+
+pub(super) async fn what_was_in_the_trash_for_long_enough_is_removed_for_good(scratch: Store) {
+    let store = &scratch.store;
+    let old = registered(store, &photo("old.jpg")).await;
+    let young = registered(store, &photo("young.jpg")).await;
+    let shown = registered(store, &photo("shown.jpg")).await;
+    let newer = registered(store, &version_of("shown.jpg", "etag:2")).await;
+    changed(store, shown.file_id, Change::TrashVersion(shown.version_id)).await;
+    changed(store, old.file_id, Change::Trash).await;
+    scratch.tamper("UPDATE file SET trashed_at = trashed_at - 7200000").await;
+    scratch.tamper("UPDATE file_version SET trashed_at = trashed_at - 7200000").await;
+    changed(store, young.file_id, Change::Trash).await;
+    assert_eq!(store.forget_removed(LONG, 10).await.unwrap(), 0, "it has not been removed for good yet");
+    assert_eq!(store.purge_trashed(LONG, 10).await.unwrap(), 2);
+    assert_eq!(store.purge_trashed(LONG, 10).await.unwrap(), 0);
+    assert_eq!(store.file(old.file_id).await.unwrap(), None);
+    assert!(is_trashed(store, young.file_id).await);
+    assert_eq!(store.version(shown.file_id, shown.version_id).await.unwrap(), None);
+    assert_eq!(store.file(shown.file_id).await.unwrap().unwrap().version.id, newer.version_id);
+}
+
+pub(super) async fn what_was_removed_is_known_as_removed_for_a_while(scratch: Store) {
+    let store = &scratch.store;
+    let seen = sequenced("seen.jpg", "5");
+    let file = registered(store, &seen).await;
+    changed(store, file.file_id, Change::Trash).await;
+    changed(store, file.file_id, Change::Purge).await;
+    let unseen = sequenced("unseen.jpg", "5");
+    store.source_removed(&deletion(&unseen, None, order("6"))).await.unwrap();
+    assert_eq!(store.forget_removed(LONG, 10).await.unwrap(), 0);
+    scratch.tamper("UPDATE file SET trashed_at = trashed_at - 7200000").await;
+    assert_eq!(store.forget_removed(LONG, 10).await.unwrap(), 1, "the other one was removed just now");
+    let late = registered(store, &unseen).await;
+    assert!(!is_trashed(store, late.file_id).await, "nobody remembers");
+    scratch.tamper("UPDATE file SET purged_at = purged_at - 7200000").await;
+    assert_eq!(store.forget_removed(LONG, 10).await.unwrap(), 1);
+    assert_eq!(store.life(file.file_id).await.unwrap(), None);
+    assert!(registered(store, &seen).await.file_id > file.file_id, "ids are never used twice");
 }

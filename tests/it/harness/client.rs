@@ -39,6 +39,10 @@ impl Client {
         self.send(self.http.post(self.url(path)).header("content-type", content_type).body(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Response {
+        self.send(self.http.delete(self.url(path))).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Response {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),

@@ -72,6 +72,26 @@ impl Process {
         kib.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
     }
 
+    /// Processor time of the process and of its children, those that are gone included, in milliseconds.
+    pub(crate) fn cpu_ms(&self) -> u64 {
+        let own = self.child.id();
+        let children = std::fs::read_dir(format!("/proc/{own}/task"))
+            .unwrap()
+            .flatten()
+            .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+        let children: Vec<String> =
+            children.flat_map(|pids| pids.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+        let ticks = |pid: &str, fields: std::ops::Range<usize>| -> u64 {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // The name in parentheses may have spaces; what follows it has none.
+            let after_name = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            after_name.skip(fields.start).take(fields.len()).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+        };
+        // utime and stime, then the same of children that are gone; a tick is 10 ms.
+        let total = ticks(&own.to_string(), 11..15) + children.iter().map(|pid| ticks(pid, 11..13)).sum::<u64>();
+        total * 10
+    }
+
     /// `kill -9`, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -105,6 +105,11 @@ impl Production {
         production
     }
 
+    /// Changes the configuration of every process and command that starts from now on.
+    pub(crate) fn configure(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
     /// One more worker.
     pub(crate) fn start_worker(&mut self) {
         let worker = Process::start(self.command("worker"));
@@ -140,6 +145,22 @@ impl Production {
     /// The bucket that events name.
     pub(crate) fn uploads_bucket(&self) -> String {
         format!("{}-uploads", self.name)
+    }
+
+    /// The bucket of our own blobs.
+    pub(crate) fn blobs_bucket(&self) -> String {
+        format!("{}-blobs", self.name)
+    }
+
+    /// A client of the store itself.
+    pub(crate) fn s3_client(&self) -> &aws_sdk_s3::Client {
+        &self.s3.client
+    }
+
+    /// Does to the rows what no port allows.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let database = Database::connect(&self.database_url).await.unwrap();
+        database.execute_unprepared(sql).await.unwrap();
     }
 
     /// A client with the operator's token.
@@ -201,6 +222,12 @@ impl Production {
         let configuration = NotificationConfiguration::builder().topic_configurations(notified).build();
         let request = self.s3.client.put_bucket_notification_configuration().bucket(self.uploads_bucket());
         request.notification_configuration(configuration).send().await.expect("the store takes the notification");
+    }
+
+    /// Deletes an object from the producers' bucket.
+    pub(crate) async fn delete_source(&self, key: &str) {
+        let request = self.s3.client.delete_object().bucket(self.uploads_bucket()).key(key);
+        request.send().await.expect("the source is deleted");
     }
 
     /// The file of an object in the producers' bucket, asked for by its source, once it is registered.
@@ -269,6 +296,15 @@ impl Production {
         })
         .await;
         client.json(&format!("/v1/parked/{}", entry["id"].as_str().unwrap())).await
+    }
+
+    /// What the tables of this story take on the disk, with their indexes.
+    pub(crate) async fn database_bytes(&self) -> i64 {
+        let database = Database::connect(&self.database_url).await.unwrap();
+        let sql = "SELECT CAST(sum(pg_total_relation_size(oid)) AS BIGINT) AS bytes FROM pg_class
+                   WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+        let row = database.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap().unwrap();
+        row.try_get("", "bytes").unwrap()
     }
 
     /// Rows by state, straight from the database.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Disposition, Failure, FailureCode};
 use shared::domain::file::{ByteFacts, PictureFacts};
+use shared::domain::ids::{ClaimToken, FileVersionId};
+use shared::domain::lane::Lane;
 use shared::domain::plan;
 use shared::domain::preset::{Preset, PresetName};
 use shared::domain::representation::{Outcome, Representation};
@@ -12,9 +14,10 @@ use shared::ports::state_store::{Claim, SameContent, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::Ended;
+use super::share::share;
 use crate::child::{Rendering, Renderings};
 use crate::dependency::{Unanswered, chain};
-use crate::fetch::{Fetched, fetch, fetch_blob};
+use crate::fetch::{Fetched, NotFetched, fetch, fetch_blob};
 use crate::put::put;
 use crate::retry::Tried;
 use crate::worker::Worker;
@@ -26,6 +29,8 @@ pub(crate) struct Attempted {
     pub(crate) bytes: Option<ByteFacts>,
     pub(crate) picture: Option<PictureFacts>,
     pub(crate) stages: Stages,
+    /// Presets that needed no rendering, and the version that had them.
+    pub(crate) taken_over: Vec<(PresetName, FileVersionId)>,
 }
 
 /// How long the attempt was in each stage, in the order of the first time.
@@ -52,16 +57,17 @@ impl Stages {
 }
 
 /// Makes what was claimed. Never fails: a failure is an outcome of every row that has none yet.
-pub(super) async fn attempt(worker: &Worker, claim: &Claim) -> Ended {
+pub(super) async fn attempt(worker: &Worker, claim: &Claim, token: &ClaimToken) -> Ended {
     let mut attempted = Attempted::default();
     let verdicts = Verdicts::of(worker, claim);
     let presets = sort_out(worker, claim, &verdicts, &mut attempted);
     if !presets.is_empty() {
-        match make(worker, claim, &verdicts, &presets, &mut attempted).await {
+        match make(worker, claim, token, &verdicts, &presets, &mut attempted).await {
             Ok(SameContent::Distinct) => {}
             Ok(SameContent::As(other)) => return Ended::SameAs(other),
             Err(failure) => {
-                let failed = presets.iter().map(|preset| verdicts.failed(&preset.name, failure.clone()));
+                let open = presets.iter().filter(|preset| !attempted.has_outcome(&preset.name));
+                let failed: Vec<_> = open.map(|preset| verdicts.failed(&preset.name, failure.clone())).collect();
                 attempted.outcomes.extend(failed);
             }
         }
@@ -85,6 +91,10 @@ fn sort_out(worker: &Worker, claim: &Claim, verdicts: &Verdicts<'_>, attempted: 
                 let reason = format!("preset {name} does not exist for {shown} sources");
                 verdicts.failed(name, Failure::new(FailureCode::NotForThisFormat, reason))
             }
+            Some(preset) if is_made_otherwise(claim, &preset) => {
+                let reason = format!("this worker's preset {name} is made by another recipe than the one in force");
+                verdicts.failed(name, Failure::new(FailureCode::UnknownPreset, reason))
+            }
             Some(preset) => {
                 presets.push(preset.into_owned());
                 continue;
@@ -95,9 +105,22 @@ fn sort_out(worker: &Worker, claim: &Claim, verdicts: &Verdicts<'_>, attempted: 
     presets
 }
 
+/// Whether it is to be made anew by a recipe that is not this worker's: one of another configuration will make it.
+fn is_made_otherwise(claim: &Claim, preset: &Preset) -> bool {
+    let row = claim.state.representation(&preset.name);
+    row.and_then(|row| row.renewal.as_ref()).is_some_and(|recipe| *recipe != preset.recipe_hash())
+}
+
+impl Attempted {
+    pub(super) fn has_outcome(&self, preset: &PresetName) -> bool {
+        self.outcomes.iter().any(|(name, _)| name == preset)
+    }
+}
+
 async fn make(
     worker: &Worker,
     claim: &Claim,
+    token: &ClaimToken,
     verdicts: &Verdicts<'_>,
     presets: &[Preset],
     attempted: &mut Attempted,
@@ -109,16 +132,38 @@ async fn make(
         scale(worker, claim, verdicts, presets, fetched, attempted).await?;
         return Ok(SameContent::Distinct);
     }
-    let fetched = timed(attempted, fetch(worker, version)).await?;
-    attempted.bytes = Some(fetched.bytes);
-    let recorded = recorded(worker, || worker.deps.store.record_bytes(version.id, fetched.bytes)).await?;
-    if let SameContent::As(_) = recorded {
-        return Ok(recorded);
+    // What was counted before, or while it was uploaded, need not be read again to be recognised.
+    let mut presets = presets.to_vec();
+    if let Some(counted) = version.bytes {
+        presets = share(worker, claim, token, counted, presets, attempted).await?;
+        if presets.is_empty() {
+            return Ok(SameContent::Distinct);
+        }
     }
-    let Renderings { picture, presets: renderings } = render(worker, claim, presets, fetched, None, attempted).await?;
+    let fetched = match timed(attempted, fetch(worker, version, claim.lane)).await {
+        Ok(fetched) => fetched,
+        Err(NotFetched::Failed(failure)) => return Err(failure),
+        Err(NotFetched::TooHeavy) => {
+            let moved = presets.into_iter().map(|preset| (preset.name, Outcome::Move { lane: Lane::Heavy }));
+            attempted.outcomes.extend(moved);
+            return Ok(SameContent::Distinct);
+        }
+    };
+    attempted.bytes = Some(fetched.bytes);
+    if version.bytes != Some(fetched.bytes) {
+        let recorded = recorded(worker, || worker.deps.store.record_bytes(version.id, fetched.bytes)).await?;
+        if let SameContent::As(_) = recorded {
+            return Ok(recorded);
+        }
+        presets = share(worker, claim, token, fetched.bytes, presets, attempted).await?;
+        if presets.is_empty() {
+            return Ok(SameContent::Distinct);
+        }
+    }
+    let Renderings { picture, presets: renderings } = render(worker, claim, &presets, fetched, None, attempted).await?;
     attempted.picture = Some(picture);
     recorded_picture(worker, claim, picture).await?;
-    put_all(worker, claim, verdicts, presets, renderings, attempted).await;
+    put_all(worker, claim, verdicts, &presets, renderings, attempted).await;
     Ok(SameContent::Distinct)
 }
 
@@ -138,7 +183,7 @@ async fn scale(
 }
 
 /// Waits for a fetch, and notes how long it took.
-async fn timed<T>(attempted: &mut Attempted, fetch: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+async fn timed<T>(attempted: &mut Attempted, fetch: impl Future<Output = T>) -> T {
     let fetching = Instant::now();
     let fetched = fetch.await;
     attempted.stages.add("fetch", fetching.elapsed());
@@ -181,7 +226,7 @@ async fn put_all(
     attempted.stages.add("put", putting.elapsed());
 }
 
-async fn recorded_picture(worker: &Worker, claim: &Claim, picture: PictureFacts) -> Result<(), Failure> {
+pub(super) async fn recorded_picture(worker: &Worker, claim: &Claim, picture: PictureFacts) -> Result<(), Failure> {
     let version = &claim.state.version;
     // A placeholder made from other sizes differs a little; the first one stays, so that clients may keep it.
     if version.picture.is_some_and(|known| PictureFacts { placeholder: known.placeholder, ..picture } == known)
@@ -193,7 +238,7 @@ async fn recorded_picture(worker: &Worker, claim: &Claim, picture: PictureFacts)
 }
 
 /// Records a fact about the version. While the database is away this waits; the heartbeat ends it with the lease.
-async fn recorded<T, Call: Future<Output = Result<T, StoreError>>>(
+pub(super) async fn recorded<T, Call: Future<Output = Result<T, StoreError>>>(
     worker: &Worker,
     call: impl FnMut() -> Call,
 ) -> Result<T, Failure> {

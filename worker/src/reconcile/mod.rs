@@ -6,11 +6,13 @@
 mod attempt;
 mod notes;
 mod report;
+mod share;
 
 use std::sync::Arc;
 
 use shared::domain::file::FileState;
 use shared::domain::ids::{ClaimToken, FileVersionId};
+use shared::domain::lane::Lane;
 use shared::domain::ledger::AttemptNotes;
 use shared::domain::plan;
 use shared::domain::preset::PresetName;
@@ -60,7 +62,7 @@ pub(crate) async fn reconcile(worker: &Arc<Worker>, version: FileVersionId, wake
 
     let ended = tokio::select! {
         biased;
-        ended = attempt::attempt(worker, &claim) => ended,
+        ended = attempt::attempt(worker, &claim, &token) => ended,
         () = heartbeat.lost().cancelled() => Ended::LeaseLost,
         () = worker.abandon.cancelled() => Ended::Abandoned,
     };
@@ -140,6 +142,9 @@ async fn finish(
     let Some(written) = settle(worker, claim, token, &attempted.outcomes, &notes, lost).await else { return };
     let settle_took = settling.elapsed();
     report::report(claim, &attempted, &written, settle_took, began.elapsed());
+    if attempted.outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Move { .. })) {
+        return wake(worker, &Claim { lane: Lane::Heavy, ..claim.clone() }).await;
+    }
     let found = attempted.picture.filter(|_| claim.state.version.picture.is_none());
     if let Some(picture) = found {
         let mut state = claim.state.clone();

@@ -17,7 +17,7 @@ pub(super) fn of(worker: &Worker, claim: &Claim, attempted: &Attempted) -> Attem
         _ => None,
     });
     let reproducer = quarantining.and_then(|failure| reproducer(worker, claim, attempted, failure));
-    AttemptNotes { stages, reproducer }
+    AttemptNotes { stages, reproducer, taken_over: attempted.taken_over.clone() }
 }
 
 /// `None` when the source was never read: then there is nothing to reproduce.

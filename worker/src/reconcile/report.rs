@@ -53,7 +53,7 @@ fn tally<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Tally {
             Outcome::Success(_) => tally.success += 1,
             Outcome::Error(_) => tally.error += 1,
             Outcome::Retry { .. } => tally.retry += 1,
-            Outcome::Viewable(_) | Outcome::HandBack => {}
+            Outcome::Viewable(_) | Outcome::HandBack | Outcome::Wait { .. } | Outcome::Move { .. } => {}
         }
         tally.code = tally.code.or(outcome.code());
     }
@@ -75,7 +75,7 @@ fn count<'a>(
                 quarantined |= failure.code.disposition() == Disposition::Crash;
             }
             Outcome::Retry { failure, .. } => metrics::retried(failure.code),
-            Outcome::Viewable(_) | Outcome::HandBack => {}
+            Outcome::Viewable(_) | Outcome::HandBack | Outcome::Wait { .. } | Outcome::Move { .. } => {}
         }
     }
     if quarantined && claim.quarantine.is_none() {
@@ -138,6 +138,10 @@ fn line(claim: &Claim, attempted: &Attempted, tally: &Tally, lost: usize, settle
 fn reason(attempted: &Attempted) -> Option<&str> {
     attempted.outcomes.iter().find_map(|(_, outcome)| match outcome {
         Outcome::Error(failure) | Outcome::Retry { failure, .. } => Some(failure.reason.as_str()),
-        Outcome::Success(_) | Outcome::Viewable(_) | Outcome::HandBack => None,
+        Outcome::Success(_)
+        | Outcome::Viewable(_)
+        | Outcome::HandBack
+        | Outcome::Wait { .. }
+        | Outcome::Move { .. } => None,
     })
 }

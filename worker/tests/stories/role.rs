@@ -39,6 +39,10 @@ pub(crate) const ALL: &[Story] = &[
     ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
     ("a_deleted_version_is_rendered_no_further", || told(a_deleted_version_is_rendered_no_further())),
     ("a_trashed_version_is_rendered_once_it_is_back", || told(a_trashed_version_is_rendered_once_it_is_back())),
+    ("an_announced_deletion_ends_what_was_pending", || told(an_announced_deletion_ends_what_was_pending())),
+    ("equal_content_is_rendered_once", || told(equal_content_is_rendered_once())),
+    ("a_transient_error_is_nobody_elses", || told(a_transient_error_is_nobody_elses())),
+    ("what_turns_out_to_be_heavy_leaves_the_normal_lane", || told(heavy_leaves_the_normal_lane())),
     ("draining_hands_back_what_does_not_end_in_time", || told(draining_hands_back())),
     ("the_second_signal_does_not_wait", || told(the_second_signal_does_not_wait())),
 ];
@@ -337,6 +341,95 @@ async fn a_trashed_version_is_rendered_once_it_is_back() {
     world.put_source("endless.bmp", &picture());
     world.files.change(file, &Change::Restore, None).await.unwrap();
     assert!(all_succeeded(&world.settled("endless.bmp").await));
+    worker.drain().await;
+}
+
+async fn an_announced_deletion_ends_what_was_pending() {
+    let mut world = busy_world(0).await;
+    world.config.lease_seconds = 4;
+    let worker = world.start_worker();
+    let at_work = child_at_work().await;
+    let deletion = |key| format!(r#"{{"type":"thumbline.file.deleted","bucket":"incoming","key":"{key}"}}"#);
+    world.announce(deletion("endless.bmp")).await;
+    eventually("the child is killed when its file is in the trash", || !children().contains(&at_work)).await;
+    let file = world.file("endless.bmp").await.unwrap();
+    assert!(file.file.trashed_at.is_some());
+    assert_eq!(codes(&file), [FailureCode::Trashed]);
+    // Announced before its upload: the one that follows is not shown, and the next file is none the worse.
+    world.announce(deletion("never-seen.bmp")).await;
+    world.upload("plain.bmp", &picture()).await;
+    assert!(all_succeeded(&world.settled("plain.bmp").await));
+    assert!(world.file("never-seen.bmp").await.is_none());
+    worker.drain().await;
+}
+
+/// The stories of what a version went through, by kind.
+async fn kinds(world: &World, file: &FileState) -> Vec<&'static str> {
+    explain(&world.store.life(file.file.id).await.unwrap().unwrap()).iter().map(|told| told.kind).collect()
+}
+
+async fn equal_content_is_rendered_once() {
+    let mut world = World::new().await;
+    world.config.concurrency = 4;
+    for number in 0..6 {
+        world.upload(&format!("{number}.bmp"), &picture()).await;
+    }
+    let worker = world.start_worker();
+    let (mut rendered, mut contents) = (0, Vec::new());
+    for number in 0..6 {
+        let file = world.settled(&format!("{number}.bmp")).await;
+        assert!(all_succeeded(&file), "{file:#?}");
+        assert_eq!(file.version.picture.unwrap().dimensions.to_string(), "64x48");
+        rendered += usize::from(!kinds(&world, &file).await.contains(&"taken_over"));
+        let states: Vec<State> = file.representations.iter().map(|row| row.state.clone()).collect();
+        contents.push(states);
+    }
+    assert_eq!(rendered, 1, "one of them renders, and the others take over");
+    assert!(contents.iter().all(|states| *states == contents[0]));
+    // One of them is deleted for good: the others keep what they have.
+    let gone = world.file("0.bmp").await.unwrap();
+    for change in [Change::Trash, Change::Purge] {
+        world.files.change(gone.file.id, &change, None).await.unwrap();
+    }
+    world.collect_garbage().await;
+    let kept = world.file("1.bmp").await.unwrap();
+    for row in &kept.representations {
+        let page = row.state.content().unwrap().first();
+        assert_eq!(world.blob_bytes(&page.blob).await, Some(page.length_bytes), "{}", row.preset);
+    }
+    worker.drain().await;
+}
+
+async fn heavy_leaves_the_normal_lane() {
+    let mut world = World::new().await;
+    world.limits.raster.source_bytes_max = 1 << 30;
+    let worker = world.start_worker();
+    // Nobody has said how long it is, and its name tells of a format that takes long.
+    world.upload("film.jxl", &[picture(), vec![0; 15 << 20]].concat()).await;
+    let film = world.settled("film.jxl").await;
+    let life = world.store.life(film.file.id).await.unwrap().unwrap();
+    let lanes: Vec<_> = life.entries.iter().map(|entry| (entry.kind.name(), entry.lane)).collect();
+    assert_eq!(lanes[0], ("claimed", Some(Lane::Normal)), "{lanes:?}");
+    assert_eq!(lanes[1..3], [("moved", Some(Lane::Heavy)), ("claimed", Some(Lane::Heavy))], "{lanes:?}");
+    assert!(film.representations.iter().all(|row| row.attempts == 1), "the first look was no attempt: {film:#?}");
+    world.upload("photo.jxl", &picture()).await;
+    let photo = world.settled("photo.jxl").await;
+    assert!(!kinds(&world, &photo).await.contains(&"moved"));
+    worker.drain().await;
+}
+
+async fn a_transient_error_is_nobody_elses() {
+    let mut world = World::new().await;
+    world.retry.crashes_max = 1;
+    let worker = world.start_worker();
+    world.upload("poison.bmp", b"hostile:abort").await;
+    let file = world.settled("poison.bmp").await;
+    assert_eq!(codes(&file), [FailureCode::ChildCrashed]);
+    // The same bytes under another name meet their own end, with an attempt of their own.
+    world.upload("again.bmp", b"hostile:abort").await;
+    let again = world.settled("again.bmp").await;
+    assert_eq!(codes(&again), [FailureCode::ChildCrashed]);
+    assert!(again.representations.iter().any(|row| row.attempts == 1 && row.crashes == 1), "{again:#?}");
     worker.drain().await;
 }
 

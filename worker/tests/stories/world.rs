@@ -112,6 +112,7 @@ impl World {
         let child = ChildCommand { program: std::env::current_exe().unwrap(), arguments: vec!["render-child".into()] };
         let deps = Deps {
             store: Arc::clone(&self.store),
+            files: Arc::clone(&self.files),
             access: Arc::clone(&self.access),
             announcements: Arc::clone(&self.announcements),
             webhooks: Arc::clone(&self.webhooks),
@@ -128,6 +129,7 @@ impl World {
             config: Arc::new(self.config.clone()),
             retry: Arc::new(self.retry.clone()),
             retention: Arc::new(section("retention", None)),
+            gc: Arc::new(section("gc", None)),
             child,
             sandbox: crate::parent::sandbox(),
             worker_name: "story".into(),
@@ -210,6 +212,20 @@ impl World {
             sea_orm::Database::connect(ConnectOptions::new(url).max_connections(1).to_owned()).await.unwrap();
         connection.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
         connection
+    }
+
+    /// Deletes what nothing refers to, as if its grace were over.
+    pub(crate) async fn collect_garbage(&self) {
+        let url = format!("sqlite:{}", self.directory.path().join("rows.db").display());
+        let connection = sea_orm::Database::connect(url).await.unwrap();
+        let age = "UPDATE condemned_blob SET since = 0, condemned_at = 1 WHERE condemned_at IS NOT NULL";
+        connection.execute_unprepared(age).await.unwrap();
+        connection.close().await.unwrap();
+        let grace = Duration::from_secs(60);
+        let collector = worker::Collector { store: &*self.store, blobs: &*self.blobs, grace };
+        while collector.delete().await.unwrap().is_some() {}
+        let looked = collector.look(None, false).await.unwrap();
+        assert_eq!(looked.found, 0, "{looked:?}");
     }
 
     /// What is parked, once it is.

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use shared::domain::blob_key::BlobKey;
-use shared::ports::blob_store::{BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders};
+use shared::ports::blob_store::{BlobBody, BlobError, BlobPage, BlobRead, BlobStore, PresignedHeaders};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::reading;
+use super::{reading, sources};
 
 /// Below the root: files that are being written. The same file system as the blobs, so that naming them is atomic.
 const INCOMING: &str = ".incoming";
@@ -88,6 +88,13 @@ impl BlobStore for LocalStore {
 
     async fn presign(&self, _: &BlobKey, _: Duration, _: &PresignedHeaders) -> Result<Option<String>, BlobError> {
         Ok(None)
+    }
+
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<BlobPage, BlobError> {
+        let (root, after) = (self.root.clone(), after.map(str::to_owned));
+        let listing = move || sources::list_below(&root, "", after.as_deref(), limit);
+        let listed = tokio::task::spawn_blocking(listing).await.map_err(away)?.map_err(away)?;
+        Ok(BlobPage::of(listed, limit))
     }
 
     async fn ping(&self) -> Result<(), BlobError> {

@@ -98,7 +98,12 @@ impl Sources {
 
 /// Files below the directory as objects, in the order of their keys. What is not a regular file, or not named in UTF-8,
 /// is left out like everything that a symbolic link leads to.
-fn list_below(directory: &Path, prefix: &str, after: Option<&str>, limit: u32) -> io::Result<Vec<SourceObject>> {
+pub(super) fn list_below(
+    directory: &Path,
+    prefix: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> io::Result<Vec<SourceObject>> {
     let mut found = Vec::new();
     walk(directory, "", &Page { prefix, after, limit: limit as usize }, &mut found)?;
     Ok(found)

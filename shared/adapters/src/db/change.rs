@@ -1,23 +1,27 @@
 //! Changes of a file: its place, the trash and the way back, for the file and for single versions of it.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use sea_orm::{DatabaseTransaction, FromQueryResult};
-use shared::domain::file::{VersionOrder, folded_name};
-use shared::domain::ids::{FileId, FileVersionId, Tenant};
+use shared::domain::file::{VersionIdentity, VersionOrder, folded_name};
+use shared::domain::file_change::FileDeletion;
+use shared::domain::ids::{FileId, FileVersionId};
+use shared::domain::ledger::EntryKind;
 use shared::ports::file_store::{Change, Parent, SourceRemoval};
 use shared::ports::state_store::{Conflict, StoreError};
 
-use super::convert::{text, version_id};
+use super::convert::{identity_text, millis, text, version_id};
 use super::error::{is_duplicate, store_error};
+use super::ledger::{NewEntry, write};
 use super::listing::{expect_free, folder};
 use super::register::{OrderRow, order_of};
 use super::sql::Sql;
-use super::{Database, trash};
+use super::{Database, collection, removal, trash};
 
 /// The file with its row locked until the transaction ends.
 #[derive(Debug, FromQueryResult)]
-struct LockedFile {
+pub(super) struct LockedFile {
     id: i64,
     tenant: String,
     name: String,
@@ -25,6 +29,8 @@ struct LockedFile {
     current_version_id: Option<i64>,
     revision: i64,
     trashed_at: Option<i64>,
+    removed_sequence: Option<String>,
+    removed_occurred_at: Option<i64>,
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -60,16 +66,15 @@ impl Database {
         on.commit().await.map_err(store_error)
     }
 
-    pub(super) async fn remove_source(
-        &self,
-        tenant: &Tenant,
-        identity: &str,
-        order: &VersionOrder,
-    ) -> Result<SourceRemoval, StoreError> {
+    pub(super) async fn remove_source(&self, deletion: &FileDeletion) -> Result<SourceRemoval, StoreError> {
         let on = self.begin().await?;
-        let file: Option<LockedFile> = lock_or_remember(tenant, identity).first(&on).await?;
-        let file = file.ok_or(StoreError::NotFound)?;
-        let removal = remove(&on, &file, order).await?;
+        let removal = match &deletion.version {
+            Some(version) => remove_version(&on, deletion, version).await?,
+            None => {
+                let file: Option<LockedFile> = lock_or_remember(deletion).first(&on).await?;
+                remove(&on, &file.ok_or(StoreError::NotFound)?, &deletion.order).await?
+            }
+        };
         on.commit().await.map_err(store_error)?;
         Ok(removal)
     }
@@ -81,18 +86,54 @@ async fn remove(
     order: &VersionOrder,
 ) -> Result<SourceRemoval, StoreError> {
     if file.trashed_at.is_some() {
+        let removed = VersionOrder { sequence: file.removed_sequence.clone(), occurred_at: file.removed_occurred_at };
+        // Removed once more, and later: what came in between stays removed, too.
+        if order.compare(&removed) == Some(Ordering::Greater) {
+            trash::put_away(file.id, order.sequence.as_deref().map(text), order.occurred_at).run(on).await?;
+        }
         return Ok(SourceRemoval::AlreadyTrashed);
     }
     if let Some(current) = file.current_version_id {
-        let current: Option<OrderRow> = order_of(current).first(on).await?;
-        let current: VersionOrder = current.ok_or(StoreError::NotFound)?.into();
-        if current.compare(order) == Some(Ordering::Greater) {
+        let shown: Option<OrderRow> = order_of(current).first(on).await?;
+        let shown: VersionOrder = shown.ok_or(StoreError::NotFound)?.into();
+        if shown.compare(order) == Some(Ordering::Greater) {
             return Ok(SourceRemoval::Superseded);
         }
+        note(on, version_id(current)?, EntryKind::SourceRemoved).await?;
     }
     trash::put_away(file.id, order.sequence.as_deref().map(text), order.occurred_at).run(on).await?;
     trash::suspend(file.id).run(on).await?;
     Ok(SourceRemoval::Trashed)
+}
+
+/// One version, and with the last one the file.
+async fn remove_version(
+    on: &DatabaseTransaction,
+    deletion: &FileDeletion,
+    version: &str,
+) -> Result<SourceRemoval, StoreError> {
+    let Some(file) = lock_known(deletion).first::<LockedFile>(on).await? else {
+        return Ok(SourceRemoval::UnknownVersion);
+    };
+    let identity = identity_text(&VersionIdentity::Named(version.to_owned()));
+    let named = Sql::new("SELECT id FROM file_version WHERE file_id = $1 AND identity = $2");
+    let Some(version) = named.value(file.id).value(identity).column::<i64>(on).await?.pop() else {
+        return Ok(SourceRemoval::UnknownVersion);
+    };
+    if file.trashed_at.is_some() {
+        return Ok(SourceRemoval::AlreadyTrashed);
+    }
+    let version = version_id(version)?;
+    match trash_version(on, &file, version, EntryKind::SourceRemoved).await {
+        Ok(()) => Ok(SourceRemoval::Trashed),
+        Err(StoreError::Conflict(Conflict::Trashed)) => Ok(SourceRemoval::AlreadyTrashed),
+        Err(StoreError::Conflict(Conflict::OnlyVersion)) => remove(on, &file, &deletion.order).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn note(on: &DatabaseTransaction, version: FileVersionId, kind: EntryKind) -> Result<(), StoreError> {
+    write(on, &[NewEntry::new(version, kind)]).await
 }
 
 async fn apply(on: &DatabaseTransaction, file: &LockedFile, change: &Change) -> Result<(), StoreError> {
@@ -108,26 +149,28 @@ async fn apply(on: &DatabaseTransaction, file: &LockedFile, change: &Change) -> 
         Change::Trash => {
             let order: Option<OrderRow> = order_of(current).first(on).await?;
             let order: VersionOrder = order.map(Into::into).unwrap_or_default();
+            note(on, version_id(current)?, EntryKind::Trashed).await?;
             trash::put_away(file.id, order.sequence, order.occurred_at).run(on).await?;
             trash::suspend(file.id).run(on).await.map(|_| ())
         }
         Change::Restore => {
             // A name that is reserved again fails here.
             trash::bring_back(file.id).run(on).await?;
+            note(on, version_id(current)?, EntryKind::Restored).await?;
             trash::resume(file.id).run(on).await.map(|_| ())
         }
         Change::Purge => purge(on, file).await,
-        Change::TrashVersion(version) => trash_version(on, file, *version).await,
+        Change::TrashVersion(version) => trash_version(on, file, *version, EntryKind::Trashed).await,
         Change::RestoreVersion(version) => {
             in_trash(on, file, *version).await?;
             set_trashed(*version, "NULL").run(on).await?;
+            note(on, *version, EntryKind::Restored).await?;
             trash::resume_version(*version).run(on).await?;
             count(file).run(on).await.map(|_| ())
         }
         Change::PurgeVersion(version) => {
             in_trash(on, file, *version).await?;
-            // Its representations and pages go with it.
-            Sql::new("DELETE FROM file_version WHERE id = $1").value(version.get()).run(on).await?;
+            removal::remove_version(on, *version).await?;
             count(file).run(on).await.map(|_| ())
         }
     }
@@ -162,15 +205,21 @@ async fn place(
 }
 
 /// What remains tells late events that the file was removed, and nothing of what it was.
-async fn purge(on: &DatabaseTransaction, file: &LockedFile) -> Result<(), StoreError> {
+pub(super) async fn purge(on: &DatabaseTransaction, file: &LockedFile) -> Result<(), StoreError> {
     let gone = "UPDATE file SET current_version_id = NULL, name = '', folded_name = '', parent = NULL, access = NULL, access_at = NULL,
-                    name_is_reserved = 0
+                    name_is_reserved = 0, purged_at = {now}
                 WHERE id = $1";
     Sql::new(gone).value(file.id).run(on).await?;
+    collection::condemn_versions("file_version.file_id = $1", file.id).run(on).await?;
     Sql::new("DELETE FROM file_version WHERE file_id = $1").value(file.id).run(on).await.map(|_| ())
 }
 
-async fn trash_version(on: &DatabaseTransaction, file: &LockedFile, version: FileVersionId) -> Result<(), StoreError> {
+async fn trash_version(
+    on: &DatabaseTransaction,
+    file: &LockedFile,
+    version: FileVersionId,
+    why: EntryKind,
+) -> Result<(), StoreError> {
     let versions = versions_of(file).all::<VersionRow>(on).await?;
     let this = versions.iter().find(|row| row.id == version.get()).ok_or(StoreError::NotFound)?;
     if this.trashed_at.is_some() {
@@ -183,6 +232,7 @@ async fn trash_version(on: &DatabaseTransaction, file: &LockedFile, version: Fil
         show(file, version_id(newest.ok_or(Conflict::OnlyVersion)?.id)?).run(on).await?;
     }
     set_trashed(version, "{now}").run(on).await?;
+    note(on, version, why).await?;
     trash::suspend_version(version).run(on).await?;
     count(file).run(on).await.map(|_| ())
 }
@@ -213,7 +263,8 @@ fn count(file: &LockedFile) -> Sql {
     Sql::new("UPDATE file SET revision = revision + 1 WHERE id = $1").value(file.id)
 }
 
-const COLUMNS: &str = "id, tenant, name, parent, current_version_id, revision, trashed_at";
+const COLUMNS: &str = "
+id, tenant, name, parent, current_version_id, revision, trashed_at, removed_sequence, removed_occurred_at";
 
 pub(super) fn lock(file: FileId) -> Sql {
     Sql::new("UPDATE file SET modified_at = modified_at WHERE id = $1 RETURNING {columns}")
@@ -221,8 +272,15 @@ pub(super) fn lock(file: FileId) -> Sql {
         .value(file.get())
 }
 
+/// If it has been in the trash for longer than `keep`.
+pub(super) fn lock_trashed(file: i64, keep: Duration) -> Sql {
+    let sql = "UPDATE file SET modified_at = modified_at
+               WHERE id = $1 AND trashed_at <= {now} - $2 AND current_version_id IS NOT NULL RETURNING {columns}";
+    Sql::new(sql).part("columns", COLUMNS).value(file).value(millis(keep))
+}
+
 /// A file that is not known is made without a version, which nobody can see.
-fn lock_or_remember(tenant: &Tenant, identity: &str) -> Sql {
+fn lock_or_remember(deletion: &FileDeletion) -> Sql {
     Sql::new(
         "INSERT INTO file (tenant, identity, name, generation, created_at, modified_at)
          VALUES ($1, $2, '', 0, {now}, {now})
@@ -230,6 +288,11 @@ fn lock_or_remember(tenant: &Tenant, identity: &str) -> Sql {
          RETURNING {columns}",
     )
     .part("columns", COLUMNS)
-    .value(tenant.as_str())
-    .value(text(identity))
+    .value(deletion.tenant.as_str())
+    .value(text(&deletion.file_identity))
+}
+
+fn lock_known(deletion: &FileDeletion) -> Sql {
+    let sql = "UPDATE file SET modified_at = modified_at WHERE tenant = $1 AND identity = $2 RETURNING {columns}";
+    Sql::new(sql).part("columns", COLUMNS).value(deletion.tenant.as_str()).value(text(&deletion.file_identity))
 }

@@ -95,6 +95,7 @@ pub(super) struct RepresentationRow {
     pub(super) file_version_id: i64,
     preset: String,
     recipe: String,
+    old_recipe: Option<String>,
     state: String,
     lane: String,
     attempts: i64,
@@ -294,6 +295,8 @@ fn representation(rows: &[RepresentationRow]) -> Result<Representation, StoreErr
     let at = Place::new("representation", format!("{}/{}", row.file_version_id, row.preset));
     let last_failure = failure(&at, row)?;
     let state = match row.state.as_str() {
+        // Made anew: until then it is what it was.
+        "pending" if row.old_recipe.is_some() => State::Success(content(&at, rows)?),
         "pending" => State::Pending,
         "viewable" => State::Viewable(content(&at, rows)?),
         "success" => State::Success(content(&at, rows)?),
@@ -302,7 +305,8 @@ fn representation(rows: &[RepresentationRow]) -> Result<Representation, StoreErr
     };
     Ok(Representation {
         preset: at.parse("preset", &row.preset)?,
-        recipe: RecipeHash::from_stored(row.recipe.clone()),
+        recipe: RecipeHash::from_stored(row.old_recipe.as_ref().unwrap_or(&row.recipe).clone()),
+        renewal: row.old_recipe.as_ref().map(|_| RecipeHash::from_stored(row.recipe.clone())),
         state,
         lane: lane(row.file_version_id, &row.lane)?,
         attempts: at.number("attempts", row.attempts)?,

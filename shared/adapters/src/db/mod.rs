@@ -6,11 +6,13 @@
 //! - `migrations`: the schema.
 //! - `sql`: a statement with its values; the clock is all that differs between the two databases.
 //! - `convert`, `error`: rows and errors in the words of the core.
+//! - `collection`: blobs that no row refers to any more.
+//! - `renewal`: what is made anew because its preset has changed.
 //! - `access`: who may see which file, tokens and logins.
 //! - `scan`: how far buckets were looked through.
 //! - `parked`: messages that nobody could read.
-//! - `register`, `ask`, `claim`, `facts`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
-//!   `listing`, `change`, `trash`: those of the [`FileStore`].
+//! - `register`, `ask`, `claim`, `facts`, `share`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
+//!   `listing`, `change`, `trash`, `removal`: those of the [`FileStore`].
 //! - `together`: reads of files at the same moment, by one query.
 //! - `announcements`: what is told to others, left by those that settle; `webhooks`: to whom it is posted.
 //! - `ledger`: what those statements leave behind, and what failed.
@@ -21,6 +23,7 @@ mod ask;
 mod backlog;
 mod change;
 mod claim;
+mod collection;
 mod config;
 mod connect;
 mod convert;
@@ -35,8 +38,11 @@ mod plans;
 mod reach;
 mod read;
 mod register;
+mod removal;
+mod renewal;
 mod scan;
 mod settle;
+mod share;
 mod sql;
 mod sweep;
 mod together;
@@ -51,7 +57,8 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 use shared::domain::failure::{Failure, FailureCode};
-use shared::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, VersionOrder, Wanted};
+use shared::domain::file::{ByteFacts, FileState, NewFileVersion, PictureFacts, Wanted};
+use shared::domain::file_change::FileDeletion;
 use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Tenant};
 use shared::domain::lane::Lane;
 use shared::domain::ledger::{AttemptNotes, FailureCount, FailureFilter, FailureGroup, FileLife, Redriven};
@@ -60,7 +67,8 @@ use shared::domain::representation::Outcome;
 use shared::ports::file_store::{Change, FileStore, Listing, Parent, SourceRemoval};
 use shared::ports::ledger::Ledger;
 use shared::ports::state_store::{
-    Asked, CensusLine, Claim, DueVersion, LaneBacklog, Registration, SameContent, StateStore, StoreError,
+    Asked, CensusLine, Claim, DueVersion, LaneBacklog, Registration, SameContent, Shared, Sharing, StateStore,
+    StoreError,
 };
 
 use reach::Reach;
@@ -177,6 +185,17 @@ impl StateStore for Database {
         self.bounded(|| self.write_picture(version, picture)).await
     }
 
+    async fn share(
+        &self,
+        version: FileVersionId,
+        token: &ClaimToken,
+        bytes: ByteFacts,
+        wanted: &[Wanted],
+        sharing: Sharing,
+    ) -> Result<Shared, StoreError> {
+        self.bounded(|| self.share_content(version, token, bytes, wanted, sharing)).await
+    }
+
     async fn settle_attempt(
         &self,
         version: FileVersionId,
@@ -214,6 +233,16 @@ impl StateStore for Database {
 
     async fn file_by_identity(&self, tenant: &Tenant, identity: &str) -> Result<Option<FileState>, StoreError> {
         self.bounded(|| self.read_by_identity(tenant, identity)).await
+    }
+
+    async fn files_by_source(
+        &self,
+        tenant: &Tenant,
+        bucket: &str,
+        key: &str,
+        limit: u32,
+    ) -> Result<Vec<FileState>, StoreError> {
+        self.bounded(|| self.read_by_source(tenant, bucket, key, limit)).await
     }
 
     async fn recent(&self, before: Option<FileId>, limit: u32) -> Result<Vec<FileState>, StoreError> {
@@ -264,13 +293,16 @@ impl FileStore for Database {
         self.bounded(|| self.change_file(file, change, revision)).await
     }
 
-    async fn source_removed(
-        &self,
-        tenant: &Tenant,
-        identity: &str,
-        order: &VersionOrder,
-    ) -> Result<SourceRemoval, StoreError> {
-        self.bounded(|| self.remove_source(tenant, identity, order)).await
+    async fn source_removed(&self, deletion: &FileDeletion) -> Result<SourceRemoval, StoreError> {
+        self.bounded(|| self.remove_source(deletion)).await
+    }
+
+    async fn purge_trashed(&self, keep: Duration, limit: u32) -> Result<u64, StoreError> {
+        self.purge_old(keep, limit).await
+    }
+
+    async fn forget_removed(&self, keep: Duration, limit: u32) -> Result<u64, StoreError> {
+        self.bounded(|| removal::forget(keep, limit).run(&self.connection)).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parked messages: the statements, and the port over them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::FromQueryResult;
@@ -10,7 +11,7 @@ use shared::ports::state_store::StoreError;
 use shared::ports::work_queue::Message;
 
 use super::Database;
-use super::convert::{bytes, text};
+use super::convert::{bytes, millis, text};
 use super::sql::Sql;
 
 #[derive(Debug, FromQueryResult)]
@@ -72,6 +73,13 @@ impl ParkingStore for Database {
 
     async fn discard(&self, filter: &ParkedFilter) -> Result<u64, StoreError> {
         self.bounded(|| filtered("DELETE FROM parked WHERE {which}", FILTER, filter).run(&self.connection)).await
+    }
+
+    async fn forget_parked(&self, keep: Duration, limit: u32) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM parked WHERE id IN (
+                       SELECT id FROM parked WHERE last_at <= {now} - $1 ORDER BY last_at LIMIT $2
+                   )";
+        self.bounded(|| Sql::new(sql).value(millis(keep)).value(i64::from(limit)).run(&self.connection)).await
     }
 
     async fn count(&self) -> Result<u64, StoreError> {

@@ -10,14 +10,15 @@ use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
 use shared::domain::lane::Lane;
 use shared::domain::ledger::{EntryKind, FailureFilter};
 use shared::domain::plan;
-use shared::domain::preset::PresetTable;
+use shared::domain::preset::{PresetTable, RecipeHash};
 use shared::domain::representation::Outcome;
 use shared::ports::file_store::{Listing, ListingKey, Parent};
+use shared::ports::renewal::Renewal;
 
 use super::sql::Sql;
 use super::{
-    Config, Database, announcements, ask, backlog, change, claim, facts, ledger, listing, read, register, settle,
-    sweep, trash, webhooks,
+    Config, Database, announcements, ask, backlog, change, claim, collection, facts, ledger, listing, read, register,
+    removal, renewal, settle, share, sweep, trash, webhooks,
 };
 
 /// 4000 files of one version with five representations each, enough for planners to mind; one version in twenty waits,
@@ -25,16 +26,25 @@ use super::{
 const FILL: &[&str] = &[
     "INSERT INTO file (tenant, identity, name, parent, generation, current_version_id, created_at, modified_at)
      SELECT 't', 'file ' || n, 'a.jpg', 'folder ' || n % 400, 0, n, 1, 1 FROM ({numbers}) AS numbers",
-    "INSERT INTO file_version (file_id, identity, name, source_bucket, source_key, length_bytes, sha256, created_at)
-     SELECT n, 'named:1', 'a.jpg', 'bucket', 'key', 9, 'digest ' || n, 1 FROM ({numbers}) AS numbers",
+    "INSERT INTO file_version (file_id, identity, name, source_bucket, source_key, length_bytes, sha256, turn, turn_tenant,
+         created_at)
+     SELECT n, 'named:1', 'a.jpg', 'bucket', 'key ' || n, 9, 'digest ' || n, 'token', 't', 1 FROM ({numbers}) AS numbers",
     "INSERT INTO representation (file_version_id, preset, recipe, state, lane, pending_since, first_attempt_at,
-         settled_at, due_at, wakes, lease_token, claimed_at, lease_until, pages)
+         settled_at, due_at, wakes, lease_token, claimed_at, lease_until, pages, blob)
      SELECT n, column1, 'r', CASE WHEN n % 20 = 0 THEN 'pending' ELSE 'success' END, 'normal', n, n,
          CASE WHEN n % 20 = 0 THEN NULL ELSE 2 END, n, n % 3, CASE WHEN n % 100 = 0 THEN 'token ' || n END,
-         CASE WHEN n % 100 = 0 THEN 1 END, CASE WHEN n % 100 = 0 THEN 2 END, 2
+         CASE WHEN n % 100 = 0 THEN 1 END, CASE WHEN n % 100 = 0 THEN 2 END, 2,
+         CASE WHEN n % 20 = 0 THEN NULL ELSE 'blob ' || n || column1 END
      FROM ({numbers}) AS numbers CROSS JOIN (VALUES ('a'), ('b'), ('c'), ('d'), ('e')) AS presets",
     "INSERT INTO page (file_version_id, preset, number, blob, width, height, length_bytes)
-     SELECT file_version_id, preset, 2, 'b', 1, 1, 1 FROM representation",
+     SELECT file_version_id, preset, 2, 'page ' || file_version_id || preset, 1, 1, 1 FROM representation",
+    "INSERT INTO former (file_version_id, preset, recipe, blob, width, height, length_bytes, pages, settled_at, replaced_at)
+     SELECT file_version_id, preset, 'q', 'former ' || file_version_id || preset, 1, 1, 1, 2, 1, file_version_id
+     FROM representation WHERE blob IS NOT NULL",
+    "INSERT INTO former_page (file_version_id, preset, number, blob, width, height, length_bytes)
+     SELECT file_version_id, preset, 2, 'former page ' || file_version_id || preset, 1, 1, 1 FROM former",
+    "INSERT INTO condemned_blob (key, length_bytes, since, condemned_at)
+     SELECT 'blob ' || n || 'a', 1, n, n FROM ({numbers}) AS numbers",
     "INSERT INTO ledger (file_version_id, at, kind, presets)
      SELECT file_version_id, 1, 'success', preset FROM representation",
     "INSERT INTO quarantine (file_version_id, at, code, reason, reproducer)
@@ -55,6 +65,8 @@ fn statements() -> Vec<(&'static str, Sql)> {
     let (by, after) = (ListingKey::Name, Some(file));
     let by_name = Listing { parent: parent.clone(), by, descending: false, after, offset: 0, limit: 50 };
     let failure = Failure::new(FailureCode::DeadlineExceeded, "too long");
+    let (made_by, recipe) = (RecipeHash::from_stored("r".into()), wanted[0].recipe.clone());
+    let renewals = [Renewal { preset: "a".parse().unwrap(), made_by, recipe }];
     let counted = ByteFacts { length_bytes: 9, sha256: Sha256Digest::of(b"x") };
     vec![
         ("claim", claim::take(version, &token, Duration::from_secs(60))),
@@ -71,6 +83,7 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("file", read::files(&[file])),
         ("version", read::file_versions(&[version])),
         ("file_by_identity", read::file_by_identity(&"t".parse().unwrap(), "file 40")),
+        ("files_by_source", read::by_source(&"t".parse().unwrap(), "bucket", "key 40", 100)),
         ("recent", read::recent(None, 50)),
         ("lock", change::lock(file)),
         ("suspend", trash::suspend(40)),
@@ -91,8 +104,27 @@ fn statements() -> Vec<(&'static str, Sql)> {
         ("life", ledger::entries_of(&[40])),
         ("forget_entries", ledger::oldest(Duration::from_secs(1), 1000)),
         ("redrive", ledger::find(&FailureFilter { code: Some(FailureCode::Truncated), ..FailureFilter::default() }, 9)),
+        ("purge_trashed", removal::trashed_files(Duration::from_secs(1), 100)),
+        ("purge_trashed versions", removal::trashed_versions(Duration::from_secs(1), 100)),
+        ("forget_removed", removal::forget(Duration::from_secs(1), 100)),
+        ("share candidates", share::candidates(version, counted, Some("t"))),
+        ("share candidates of all", share::candidates(version, counted, None)),
+        ("share successes", share::successes(40..50)),
+        ("recipes", renewal::recipes(40, 80)),
+        ("stale versions", renewal::stale_versions(&renewals, 40, 80)),
+        ("renew", renewal::renew(&renewals, 40, 80)),
+        ("oldest former", renewal::oldest_former(Duration::from_secs(1), 100)),
+        ("condemned entries", collection::entries(&keys(5))),
+        ("references", collection::references(&keys(20))),
+        ("condemn", collection::condemn_versions("file_version.file_id = $1", 40)),
+        ("take_condemned", collection::take(Duration::from_secs(1), Duration::from_secs(1), 5)),
         ("redrive_ended", ledger::scheduled(FailureCode::DeadlineExceeded, Duration::from_secs(9), 3, 9)),
     ]
+}
+
+/// Keys of blobs, most of which are none.
+fn keys(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("blob {n}")).collect()
 }
 
 /// The plan of every statement, as the database tells it.
@@ -131,7 +163,9 @@ async fn sqlite_reads_no_whole_table() {
         let scans = |line: &&String| {
             let table = line.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
             // The index of the backlog has only the rows that are counted.
-            matches!(table, Some("file" | "file_version" | "representation" | "page" | "ledger" | "announcement"))
+            let tables =
+                ["file", "file_version", "representation", "page", "ledger", "announcement", "former", "former_page"];
+            table.is_some_and(|table| tables.contains(&table))
                 && !line.contains("INDEX representation_backlog")
                 // In the order of its ids, and only as far as the batch goes.
                 && !name.starts_with("forget")

@@ -22,8 +22,8 @@ FROM file JOIN file_version ON {which}";
 
 /// One row for each representation, or for each of its pages from 2 on: read together, they cannot disagree.
 const REPRESENTATIONS: &str = "
-SELECT representation.file_version_id, representation.preset, recipe, state, lane, attempts, crashes, pending_since,
-    due_at, settled_at, code, reason, representation.blob, representation.width, representation.height, representation.length_bytes, pages,
+SELECT representation.file_version_id, representation.preset, recipe, old_recipe, state, lane, attempts, crashes,
+    pending_since, due_at, settled_at, code, reason, representation.blob, representation.width, representation.height, representation.length_bytes, pages,
     page.number AS page_number, page.blob AS page_blob, page.width AS page_width, page.height AS page_height,
     page.length_bytes AS page_length_bytes
 FROM representation
@@ -50,6 +50,16 @@ impl Database {
         }
         let ids: Vec<i64> = unsettled(versions.iter().map(|version| version.get())).column(&self.connection).await?;
         ids.into_iter().map(version_id).collect()
+    }
+
+    pub(super) async fn read_by_source(
+        &self,
+        tenant: &Tenant,
+        bucket: &str,
+        key: &str,
+        limit: u32,
+    ) -> Result<Vec<FileState>, StoreError> {
+        states(&self.connection, by_source(tenant, bucket, key, limit)).await
     }
 
     pub(super) async fn read_recent(&self, before: Option<FileId>, limit: u32) -> Result<Vec<FileState>, StoreError> {
@@ -138,6 +148,19 @@ fn rounded_up<V: Clone>(values: impl Iterator<Item = V>) -> Vec<V> {
 pub(super) fn file_by_identity(tenant: &Tenant, identity: &str) -> Sql {
     let which = "file_version.id = file.current_version_id WHERE file.tenant = $1 AND file.identity = $2";
     Sql::new(FILES).part("which", which).value(tenant.as_str()).value(text(identity))
+}
+
+pub(super) fn by_source(tenant: &Tenant, bucket: &str, key: &str, limit: u32) -> Sql {
+    let which = "file_version.file_id = file.id AND file_version.id = file.current_version_id
+        WHERE file_version.source_key = $1 AND file_version.source_bucket = $2 AND file.tenant = $3
+          AND file.trashed_at IS NULL
+        ORDER BY file.id DESC LIMIT $4";
+    Sql::new(FILES)
+        .part("which", which)
+        .value(text(key))
+        .value(text(bucket))
+        .value(tenant.as_str())
+        .value(i64::from(limit))
 }
 
 pub(super) fn recent(before: Option<FileId>, limit: u32) -> Sql {

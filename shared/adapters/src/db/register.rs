@@ -5,6 +5,7 @@ use shared::domain::file::{Condition, NewAccess, NewFileVersion, VersionOrder, W
 use shared::domain::format::SourceFormat;
 use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
+use shared::domain::ledger::EntryKind;
 use shared::domain::source::SourceLocation;
 use shared::ports::file_store::Parent;
 use shared::ports::state_store::{Conflict, Registration, StoreError};
@@ -13,9 +14,10 @@ use super::Database;
 use super::access::{DECIDED_AT, access_json};
 use super::convert::{bytes, file_id, identity_text, text, version_id};
 use super::error::{is_duplicate, store_error};
+use super::ledger::{NewEntry, write};
 use super::listing::folder;
 use super::sql::Sql;
-use super::{listing, trash};
+use super::{collection, listing, trash};
 
 /// The file as found or made; its row stays locked until the transaction ends, so that versions of one file are
 /// registered one after the other.
@@ -68,6 +70,11 @@ async fn register(on: &DatabaseTransaction, new: &NewFileVersion) -> Result<Regi
         let known: i64 = one("file_version", known_version(file.id, new).column(on).await?.pop())?;
         return registration(&file, known, false, file.current_version_id == Some(known));
     };
+    if let SourceLocation::Uploaded(blob) = &new.source
+        && !collection::secure(on, &[blob.to_string()], None).await?.is_empty()
+    {
+        return Err(Conflict::BlobCollected.into());
+    }
     let is_current = match file.current_version_id {
         None => true,
         Some(current) => {
@@ -81,6 +88,8 @@ async fn register(on: &DatabaseTransaction, new: &NewFileVersion) -> Result<Regi
     if file.trashed_at.is_some() && new.order.outlives(&file.removed()) {
         trash::bring_back(file.id).run(on).await?;
         trash::resume(file.id).run(on).await?;
+        let newer = NewEntry::new(version_id(inserted)?, EntryKind::Restored).reason("this version is newer than that");
+        write(on, &[newer]).await?;
     }
     if !new.wanted.is_empty() {
         insert_representations(version_id(inserted)?, &new.wanted, new.lane).run(on).await?;
@@ -192,7 +201,7 @@ fn make_current(file: &LockedFile, version: i64, new: &NewFileVersion) -> Result
          SET current_version_id = $2, name = $3, parent = $4, {access}, folded_name = $6,
              revision = CASE WHEN current_version_id IS NULL AND trashed_at IS NULL THEN 0 ELSE revision + 1 END,
              generation = CASE WHEN current_version_id IS NULL THEN 0 ELSE generation + 1 END,
-             modified_at = (SELECT created_at FROM file_version WHERE file_version.id = $2)
+             modified_at = (SELECT created_at FROM file_version WHERE file_version.id = $2), purged_at = NULL
          WHERE id = $1",
     )
     .part("access", access)

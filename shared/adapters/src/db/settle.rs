@@ -1,8 +1,11 @@
 //! Settling: how an attempt ended, written only to rows still held under the token.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use sea_orm::{DatabaseTransaction, Value};
 use shared::domain::announcement::News;
-use shared::domain::failure::Failure;
+use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::ids::{ClaimToken, FileVersionId};
 use shared::domain::ledger::AttemptNotes;
 use shared::domain::preset::PresetName;
@@ -11,6 +14,7 @@ use shared::ports::state_store::StoreError;
 
 use super::Database;
 use super::announcements::outbox;
+use super::collection;
 use super::convert::{bytes, millis, text};
 use super::error::store_error;
 use super::ledger;
@@ -19,6 +23,9 @@ use super::sql::Sql;
 /// Page rows written by one statement: seven values each, far below both databases' limits.
 const PAGES_PER_STATEMENT: usize = 1000;
 
+/// Until a blob that is being deleted is gone for certain.
+const PUT_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
 /// The condition is the whole of the protection: a lease that has run out, or has passed to somebody else, matches no
 /// row. `{set}` is one of the constants below; their values begin at `$4`.
 const SETTLE: &str = "
@@ -26,7 +33,7 @@ UPDATE representation SET {set}
 WHERE file_version_id = $1 AND preset = $2 AND lease_token = $3 AND lease_until > {now}";
 
 const SUCCESS: &str = "
-state = 'success', settled_at = {now}, code = NULL, reason = NULL,
+state = 'success', settled_at = {now}, code = NULL, reason = NULL, old_recipe = NULL,
 blob = $4, width = $5, height = $6, length_bytes = $7, pages = $8, {released}";
 
 /// The lease goes on. A row that is `viewable` already does not match: see `State::after`.
@@ -34,8 +41,17 @@ const VIEWABLE: &str = "
 state = 'viewable', blob = $4, width = $5, height = $6, length_bytes = $7, pages = $8";
 
 const ERROR: &str = "
-state = 'error', settled_at = {now}, code = $4, reason = $5, crashes = crashes + $6,
-blob = NULL, width = NULL, height = NULL, length_bytes = NULL, pages = NULL, {released}";
+{ended}, crashes = crashes + $6, {released}";
+
+/// The end as `error`; but what was to be made anew stays what it was. `{code}` and `{reason}` say why.
+pub(super) const ENDED: &str = "
+state = CASE WHEN old_recipe IS NULL THEN 'error' ELSE 'success' END, settled_at = {now},
+recipe = coalesce(old_recipe, recipe), old_recipe = NULL,
+code = CASE WHEN old_recipe IS NULL THEN {code} END, reason = CASE WHEN old_recipe IS NULL THEN {reason} END,
+blob = CASE WHEN old_recipe IS NOT NULL THEN blob END, width = CASE WHEN old_recipe IS NOT NULL THEN width END,
+height = CASE WHEN old_recipe IS NOT NULL THEN height END,
+length_bytes = CASE WHEN old_recipe IS NOT NULL THEN length_bytes END,
+pages = CASE WHEN old_recipe IS NOT NULL THEN pages END";
 
 /// Not woken and due later: the sweeper wakes it then. `$8` is 1 when the time since the claim and the wait are
 /// excused, else 0.
@@ -46,6 +62,17 @@ excused_ms = excused_ms + $8 * ({now} - claimed_at + $7), {released}";
 /// As if it had not been claimed; the sweeper wakes it at once.
 const HAND_BACK: &str = "
 attempts = attempts - 1,
+first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END, {released}";
+
+/// As if it had not been claimed, but later: somebody else is making it meanwhile.
+const WAIT: &str = "
+due_at = {now} + $4, attempts = attempts - 1,
+first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END,
+excused_ms = excused_ms + CASE WHEN attempts = 1 THEN 0 ELSE {now} - claimed_at + $4 END, {released}";
+
+/// As if it had not been claimed, on another lane; the sweeper wakes it at once, if nobody else does.
+const MOVE: &str = "
+lane = $4, attempts = attempts - 1,
 first_attempt_at = CASE WHEN attempts = 1 THEN NULL ELSE first_attempt_at END, {released}";
 
 const RELEASED: &str = "
@@ -61,7 +88,8 @@ impl Database {
     ) -> Result<Vec<PresetName>, StoreError> {
         let mut written = Vec::new();
         let transaction = self.begin().await?;
-        for (preset, outcome) in outcomes {
+        let outcomes = spared(&transaction, version, token, outcomes).await?;
+        for (preset, outcome) in outcomes.iter() {
             if settle(version, preset, token, outcome).run(&transaction).await? == 0 {
                 continue;
             }
@@ -81,6 +109,38 @@ impl Database {
     }
 }
 
+/// The outcomes, but for those whose blobs were collected as garbage since they were put: they are put again.
+async fn spared<'a>(
+    on: &DatabaseTransaction,
+    version: FileVersionId,
+    token: &ClaimToken,
+    outcomes: &'a [(PresetName, Outcome)],
+) -> Result<Cow<'a, [(PresetName, Outcome)]>, StoreError> {
+    let keys: Vec<String> = outcomes.iter().flat_map(|(_, outcome)| blobs(outcome)).collect();
+    let lost = collection::secure(on, &keys, Some((version, token))).await?;
+    if lost.is_empty() {
+        return Ok(Cow::Borrowed(outcomes));
+    }
+    let spare = |(preset, outcome): &(PresetName, Outcome)| {
+        let is_lost = blobs(outcome).any(|blob| lost.contains(&blob));
+        (preset.clone(), if is_lost { put_again() } else { outcome.clone() })
+    };
+    Ok(outcomes.iter().map(spare).collect())
+}
+
+fn blobs(outcome: &Outcome) -> impl Iterator<Item = String> {
+    let content = match outcome {
+        Outcome::Success(content) | Outcome::Viewable(content) => Some(content),
+        _ => None,
+    };
+    content.into_iter().flat_map(|content| content.pages()).map(|page| page.blob.to_string())
+}
+
+fn put_again() -> Outcome {
+    let reason = "its bytes were collected as garbage while the row was on its way";
+    Outcome::Retry { failure: Failure::new(FailureCode::DependencyDown, reason), wait: PUT_AGAIN_AFTER, excused: true }
+}
+
 pub(super) fn settle(version: FileVersionId, preset: &PresetName, token: &ClaimToken, outcome: &Outcome) -> Sql {
     let (set, values) = match outcome {
         Outcome::Success(content) => (SUCCESS, content_values(content)),
@@ -92,9 +152,13 @@ pub(super) fn settle(version: FileVersionId, preset: &PresetName, token: &ClaimT
             (RETRY, values)
         }
         Outcome::HandBack => (HAND_BACK, Vec::new()),
+        Outcome::Move { lane } => (MOVE, vec![lane.name().into()]),
+        Outcome::Wait { wait } => (WAIT, vec![millis(*wait).into()]),
     };
-    let pending_only = if matches!(outcome, Outcome::Viewable(_)) { "\n  AND state = 'pending'" } else { "" };
-    let sql = Sql::new(&[SETTLE, pending_only].concat()).part("set", set).part("released", RELEASED);
+    let pending_only =
+        if matches!(outcome, Outcome::Viewable(_)) { "\n  AND state = 'pending' AND old_recipe IS NULL" } else { "" };
+    let sql = Sql::new(&[SETTLE, pending_only].concat()).part("set", set).part("ended", ENDED);
+    let sql = sql.part("code", "$4").part("reason", "$5").part("released", RELEASED);
     let held = sql.value(version.get()).value(preset.as_str()).value(token.as_str());
     values.into_iter().fold(held, Sql::value)
 }

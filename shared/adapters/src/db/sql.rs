@@ -56,7 +56,7 @@ impl Sql {
 
     /// Runs it and reads every row.
     pub(super) async fn all<R: FromQueryResult>(self, on: &impl ConnectionTrait) -> Result<Vec<R>, StoreError> {
-        let rows = on.query_all_raw(self.statement(on.get_database_backend())).await.map_err(store_error)?;
+        let rows = on.query_all_raw(self.sent(on.get_database_backend())).await.map_err(store_error)?;
         rows.iter().map(|row| R::from_query_result(row, "").map_err(store_error)).collect()
     }
 
@@ -67,14 +67,20 @@ impl Sql {
 
     /// Runs it and reads the first column of every row.
     pub(super) async fn column<T: TryGetable>(self, on: &impl ConnectionTrait) -> Result<Vec<T>, StoreError> {
-        let rows = on.query_all_raw(self.statement(on.get_database_backend())).await.map_err(store_error)?;
+        let rows = on.query_all_raw(self.sent(on.get_database_backend())).await.map_err(store_error)?;
         rows.iter().map(|row| row.try_get_by_index(0).map_err(store_error)).collect()
     }
 
     /// Runs it and says how many rows it changed.
     pub(super) async fn run(self, on: &impl ConnectionTrait) -> Result<u64, StoreError> {
-        let done = on.execute_raw(self.statement(on.get_database_backend())).await.map_err(store_error)?;
+        let done = on.execute_raw(self.sent(on.get_database_backend())).await.map_err(store_error)?;
         Ok(done.rows_affected())
+    }
+
+    /// What is sent to this database, counted.
+    fn sent(self, backend: DbBackend) -> Statement {
+        metrics::counter!(shared::telemetry::STATEMENTS).increment(1);
+        self.statement(backend)
     }
 
     /// What is sent to this database.

@@ -16,6 +16,7 @@ use super::announcements::outbox;
 use super::convert::{lane, millis, representation_value, text, urgency, version_id};
 use super::error::store_error;
 use super::ledger::{ChangedRow, NewEntry, changed, write};
+use super::settle::ENDED;
 use super::sql::Sql;
 
 /// Wakes after which the patience is not doubled any more: with 30 s, a row is then woken every 64 minutes.
@@ -138,13 +139,15 @@ pub(super) fn release_absurd_times() -> Sql {
 pub(super) fn give_up(lane: Lane, deadline: Duration, failure: &Failure) -> Sql {
     Sql::new(
         "UPDATE representation
-         SET state = 'error', settled_at = {now}, code = $3, reason = $4,
-             blob = NULL, width = NULL, height = NULL, length_bytes = NULL, pages = NULL,
+         SET {ended},
              lease_token = NULL, claimed_at = NULL, lease_until = NULL, woken_at = NULL, wakes = 0
          WHERE state IN ('pending', 'viewable') AND lane = $1 AND first_attempt_at + excused_ms <= {now} - $2
            AND (lease_until IS NULL OR lease_until <= {now})
          RETURNING file_version_id, preset, lane",
     )
+    .part("ended", ENDED)
+    .part("code", "$3")
+    .part("reason", "$4")
     .value(lane.name())
     .value(millis(deadline))
     .value(failure.code.name())

@@ -3,13 +3,13 @@
 use shared::domain::failure::FailureCode;
 use shared::domain::ids::FileVersionId;
 
+use super::settle::ENDED;
 use super::sql::Sql;
 
 /// Ends rows that have not settled, and the lease on them: whoever works on one cannot settle it any more.
 const SUSPEND: &str = "
 UPDATE representation
-SET state = 'error', settled_at = {now}, code = $2, reason = 'the file is in the trash',
-    blob = NULL, width = NULL, height = NULL, length_bytes = NULL, pages = NULL,
+SET {ended},
     lease_token = NULL, claimed_at = NULL, lease_until = NULL, woken_at = NULL, wakes = 0
 WHERE state IN ('pending', 'viewable') AND file_version_id IN (SELECT id FROM file_version WHERE {which})";
 
@@ -46,7 +46,8 @@ pub(super) fn resume_version(version: FileVersionId) -> Sql {
 }
 
 fn rows(sql: &str, which: &str, id: i64) -> Sql {
-    Sql::new(sql).part("which", which).value(id).value(FailureCode::Trashed.name())
+    let sql = Sql::new(sql).part("ended", ENDED).part("code", "$2").part("reason", "'the file is in the trash'");
+    sql.part("which", which).value(id).value(FailureCode::Trashed.name())
 }
 
 /// Takes the file out of the trash.

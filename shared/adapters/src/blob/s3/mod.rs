@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use shared::domain::blob_key::BlobKey;
-use shared::ports::blob_store::{BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders};
+use shared::ports::blob_store::{BlobBody, BlobError, BlobPage, BlobRead, BlobStore, PresignedHeaders};
 
 pub(super) use self::bucket::Bucket;
 pub(super) use self::client::{Client, http_client};
+
+/// Most objects in one answer, by the protocol.
+const LISTED_MAX: u32 = 1000;
 
 /// A [`BlobStore`] in a bucket, below a prefix. It needs no conditional puts and no returned checksums: servers differ.
 pub(super) struct S3Store {
@@ -51,6 +54,11 @@ impl BlobStore for S3Store {
         headers: &PresignedHeaders,
     ) -> Result<Option<String>, BlobError> {
         self.bucket.presign(&key.to_string(), lifetime, headers).await.map(Some)
+    }
+
+    async fn list(&self, after: Option<&str>, limit: u32) -> Result<BlobPage, BlobError> {
+        let limit = limit.min(LISTED_MAX);
+        Ok(BlobPage::of(self.bucket.list("", after, limit).await?, limit))
     }
 
     async fn ping(&self) -> Result<(), BlobError> {

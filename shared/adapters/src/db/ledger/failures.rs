@@ -132,6 +132,12 @@ async fn note(on: &DatabaseTransaction, rows: &[ChangedRow], why: &str) -> Resul
     Ok(Redriven { representations: rows.len() as u64, versions: versions.len() as u64 })
 }
 
+/// What is in the trash waits for its file: tried again, it would only be stopped again. The subquery asks for one row by
+/// its id, where a join would read both tables.
+pub(in crate::db) const NOT_TRASHED: &str = "
+(SELECT coalesce(file_version.trashed_at, file.trashed_at) FROM file_version JOIN file ON file.id = file_version.file_id
+ WHERE file_version.id = representation.file_version_id) IS NULL";
+
 /// Rows that failed. What is in the trash did not: it waits to be restored or removed.
 const FAILED: &str = "representation.state = 'error' AND representation.code <> 'trashed'";
 
@@ -141,7 +147,7 @@ const FORMAT: &str = "coalesce(file_version.format, file_version.declared_format
 
 /// The condition on rows, with values from `$first` on.
 fn matching(sql: Sql, filter: &FailureFilter, first: usize) -> Sql {
-    let mut conditions = vec![FAILED.to_owned()];
+    let mut conditions = vec![FAILED.to_owned(), NOT_TRASHED.to_owned()];
     let mut values: Vec<sea_orm::Value> = Vec::new();
     let mut also = |condition: &str, value: sea_orm::Value| {
         conditions.push(format!("{condition} ${}", first + values.len()));
@@ -185,7 +191,7 @@ pub(in crate::db) fn find(filter: &FailureFilter, limit: u32) -> Sql {
 
 /// Rows whose time to be redriven by themselves has come: `$2` after they ended, doubled with every time.
 const SCHEDULED: &str = "
-state = 'error' AND code = $1 AND redrives < $3
+state = 'error' AND code = $1 AND redrives < $3 AND {not_trashed}
 AND settled_at <= {now} - $2 * (CASE WHEN redrives > {doublings} THEN 0 ELSE 1 << CAST(redrives AS INTEGER) END)";
 
 pub(in crate::db) fn scheduled(code: FailureCode, wait: Duration, times_max: u32, limit: u32) -> Sql {
@@ -193,6 +199,7 @@ pub(in crate::db) fn scheduled(code: FailureCode, wait: Duration, times_max: u32
         "SELECT DISTINCT file_version_id FROM representation WHERE {scheduled} AND settled_at <= {now} - $2 LIMIT $4",
     )
     .part("scheduled", SCHEDULED)
+    .part("not_trashed", NOT_TRASHED)
     .part("doublings", &DOUBLINGS_MAX.to_string())
     .value(code.name())
     .value(millis(wait))
@@ -207,6 +214,7 @@ fn again_by_schedule(code: FailureCode, wait: Duration, times_max: u32, versions
     )
     .part("again", AGAIN)
     .part("scheduled", SCHEDULED)
+    .part("not_trashed", NOT_TRASHED)
     .part("doublings", &DOUBLINGS_MAX.to_string())
     .value(code.name())
     .value(millis(wait))

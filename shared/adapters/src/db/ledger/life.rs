@@ -44,7 +44,7 @@ impl Database {
         let versions = crate::db::read::all_versions(&self.connection, file).await?;
         let ids: Vec<i64> = versions.iter().map(|version| version.version.id.get()).collect();
         if ids.is_empty() {
-            return Ok(None);
+            return self.read_end(file).await;
         }
         let mut rows: Vec<EntryRow> = entries_of(&ids).all(&self.connection).await?;
         let is_cut = rows.len() as i64 > ENTRIES_MAX;
@@ -52,7 +52,21 @@ impl Database {
         let entries = rows.iter().rev().map(entry).collect::<Result<_, _>>()?;
         let rows: Vec<QuarantineRow> = quarantines_of(&ids).all(&self.connection).await?;
         let quarantines = rows.iter().map(quarantine).collect::<Result<_, _>>()?;
-        Ok(Some(FileLife { versions, entries, is_cut, quarantines, read_at: self.now().await? }))
+        Ok(Some(FileLife { versions, entries, is_cut, quarantines, purged_at: None, read_at: self.now().await? }))
+    }
+
+    /// What is left of a file that was removed for good: the moment.
+    async fn read_end(&self, file: FileId) -> Result<Option<FileLife>, StoreError> {
+        let sql = Sql::new("SELECT purged_at FROM file WHERE id = $1 AND purged_at IS NOT NULL").value(file.get());
+        let Some(purged_at) = sql.column(&self.connection).await?.pop() else { return Ok(None) };
+        Ok(Some(FileLife {
+            versions: Vec::new(),
+            entries: Vec::new(),
+            is_cut: false,
+            quarantines: Vec::new(),
+            purged_at: Some(purged_at),
+            read_at: self.now().await?,
+        }))
     }
 
     /// The moment of the database's clock.

@@ -4,6 +4,7 @@ mod failures;
 mod forget;
 mod life;
 
+pub(super) use failures::NOT_TRASHED;
 #[cfg(test)]
 pub(super) use failures::{find, scheduled};
 #[cfg(test)]
@@ -129,9 +130,18 @@ pub(super) fn settled(
             None => entries.push((entry, vec![preset.as_str()])),
         }
     }
+    let mut from: Vec<FileVersionId> = notes.taken_over.iter().map(|(_, from)| *from).collect();
+    from.dedup();
+    let taken_over = from.into_iter().map(|from| {
+        let presets = notes.taken_over.iter().filter(|(_, other)| *other == from);
+        let why = format!("version {from} has the same content");
+        let entry = NewEntry::new(version, EntryKind::TakenOver).claim(token).reason(&why);
+        entry.presets(presets.map(|(preset, _)| preset.as_str()))
+    });
+    let taken_over: Vec<NewEntry> = if written.is_empty() { Vec::new() } else { taken_over.collect() };
     let mut stages = (!notes.stages.is_empty()).then(|| stages_json(&notes.stages));
     let whole = |(entry, presets): (NewEntry, Vec<&str>)| NewEntry { stages: stages.take(), ..entry.presets(presets) };
-    entries.into_iter().map(whole).collect()
+    taken_over.into_iter().chain(entries.into_iter().map(whole)).collect()
 }
 
 fn outcome_entry(version: FileVersionId, outcome: &Outcome) -> NewEntry {
@@ -145,6 +155,8 @@ fn outcome_entry(version: FileVersionId, outcome: &Outcome) -> NewEntry {
         }
         Outcome::Retry { failure, wait, .. } => entry(EntryKind::Retry).failure(failure).wait(*wait),
         Outcome::HandBack => entry(EntryKind::HandedBack),
+        Outcome::Move { lane } => entry(EntryKind::Moved).lane(*lane),
+        Outcome::Wait { wait } => entry(EntryKind::Waiting).wait(*wait),
     }
 }
 

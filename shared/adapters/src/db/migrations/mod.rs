@@ -18,6 +18,10 @@ mod m20261122_000006_credentials;
 mod m20261122_000013_create_scan;
 mod m20261122_000023_create_announcements;
 mod m20261122_000024_create_webhooks;
+mod m20261122_000026_file_removal;
+mod m20261122_000027_create_condemned_blobs;
+mod m20261122_000028_share_renders;
+mod m20261122_000029_create_former;
 mod m20261122_000041_add_declared_format;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
@@ -39,6 +43,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_create_scan::Migration),
             Box::new(m20261122_000023_create_announcements::Migration),
             Box::new(m20261122_000024_create_webhooks::Migration),
+            Box::new(m20261122_000026_file_removal::Migration),
+            Box::new(m20261122_000027_create_condemned_blobs::Migration),
+            Box::new(m20261122_000028_share_renders::Migration),
+            Box::new(m20261122_000029_create_former::Migration),
             Box::new(m20261122_000041_add_declared_format::Migration),
         ]
     }

@@ -49,6 +49,7 @@ impl Publisher {
         properties: BasicProperties,
         body: &[u8],
     ) -> Result<(), QueueError> {
+        metrics::counter!(shared::telemetry::PUBLISHED).increment(1);
         let publishing = async {
             let _turn = self.turns.acquire().await.map_err(|closed| QueueError::Away(Box::new(closed)))?;
             let channel = self.channel().await?;
