@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt as _;
-use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use shared::config::Problem;
 use shared::domain::announcement::{Announcement, Position};
@@ -25,7 +25,7 @@ use crate::worker::{Ended, Worker};
 /// Time between two looks when nothing was announced by this process.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// Webhooks that one worker delivers to at the same time.
-const TURNS: u32 = 16;
+const TURNS: usize = 16;
 /// Deliveries of one round, and those of them that are under way at the same time.
 const ROUND: usize = 32;
 const UNDER_WAY: usize = 8;
@@ -109,47 +109,46 @@ impl WebhooksConfig {
     }
 }
 
-/// Delivers until the worker drains.
+/// Delivers until the worker drains. Every webhook has a turn of its own, so that a slow receiver holds up no other.
 pub(crate) async fn deliver(worker: Arc<Worker>) -> Ended {
     let mut ticks = tokio::time::interval(LOOK_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turns = FuturesUnordered::new();
     loop {
         tokio::select! {
-            () = worker.shutdown.cancelled() => return Ended::Drained,
+            () = worker.shutdown.cancelled() => break,
             () = worker.announced.notified() => {}
             _ = ticks.tick() => {}
+            // Who has had a turn may have another at once.
+            Some(ended) = turns.next(), if !turns.is_empty() => report(ended),
         }
-        let delivering = deliver_all(&worker);
-        tokio::pin!(delivering);
-        let delivered = tokio::select! {
-            delivered = &mut delivering => delivered,
-            () = worker.shutdown.cancelled() => {
-                let _ = tokio::time::timeout(STOP_TIME, delivering).await;
-                return Ended::Drained;
-            }
-        };
-        if let Err(error) = delivered
-            && !error.is_away()
-        {
-            tracing::error!(error = chain(&error), "webhooks could not be delivered to");
+        let token = ClaimToken::new(&worker.deps.worker_name, rand::random());
+        match take(&worker, &token, TURNS - turns.len()).await {
+            Ok(webhooks) => turns.extend(webhooks.into_iter().map(|webhook| turn(&worker, webhook, token.clone()))),
+            Err(error) => report(Err(error)),
         }
     }
+    let ending = async { while turns.next().await.is_some() {} };
+    let _ = tokio::time::timeout(STOP_TIME, ending).await;
+    Ended::Drained
 }
 
-/// Round after round as long as there is something to do.
-async fn deliver_all(worker: &Worker) -> Result<(), StoreError> {
-    while turns(worker).await? > 0 && !worker.shutdown.is_cancelled() {}
-    Ok(())
+/// Those that have something to get, and that nobody delivers to.
+async fn take(worker: &Worker, token: &ClaimToken, most: usize) -> Result<Vec<Webhook>, StoreError> {
+    if most == 0 {
+        return Ok(Vec::new());
+    }
+    let (lease, most) = (worker.deps.webhooks_config.lease(), u32::try_from(most).unwrap_or(u32::MAX));
+    worker.dependencies.database.note(worker.deps.webhooks.take_turns(token, lease, most).await)
 }
 
-/// One round for each of those that have something to get; how many they were.
-async fn turns(worker: &Worker) -> Result<usize, StoreError> {
-    let token = ClaimToken::new(&worker.deps.worker_name, rand::random());
-    let taken = worker.deps.webhooks.take_turns(&token, worker.deps.webhooks_config.lease(), TURNS).await;
-    let taken = worker.dependencies.database.note(taken)?;
-    let rounds = join_all(taken.iter().map(|webhook| turn(worker, webhook, &token))).await;
-    rounds.into_iter().collect::<Result<Vec<()>, _>>()?;
-    Ok(taken.len())
+/// Outages are told where they begin and end.
+fn report(ended: Result<(), StoreError>) {
+    if let Err(error) = ended
+        && !error.is_away()
+    {
+        tracing::error!(error = chain(&error), "webhooks could not be delivered to");
+    }
 }
 
 /// What is to be delivered in a round, with the number of tries before.
@@ -158,14 +157,14 @@ struct Due {
     tries: u32,
 }
 
-async fn turn(worker: &Worker, webhook: &Webhook, token: &ClaimToken) -> Result<(), StoreError> {
-    let (due, mut round) = gather(worker, webhook).await?;
-    let posts = due.into_iter().map(|due| post(worker, webhook, due));
+async fn turn(worker: &Worker, webhook: Webhook, token: ClaimToken) -> Result<(), StoreError> {
+    let (due, mut round) = gather(worker, &webhook).await?;
+    let posts = due.into_iter().map(|due| post(worker, &webhook, due));
     let outcomes: Vec<_> = futures_util::stream::iter(posts).buffer_unordered(UNDER_WAY).collect().await;
-    judge(&worker.deps.webhooks_config, webhook, outcomes, &mut round);
-    let ended = worker.deps.webhooks.end_round(webhook.id, token, &round).await;
+    judge(&worker.deps.webhooks_config, &webhook, outcomes, &mut round);
+    let ended = worker.deps.webhooks.end_round(webhook.id, &token, &round).await;
     if worker.dependencies.database.note(ended)? {
-        tell(webhook, &round);
+        tell(&webhook, &round);
     }
     Ok(())
 }
