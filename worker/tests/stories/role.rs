@@ -481,12 +481,12 @@ async fn the_second_signal_does_not_wait() {
 async fn a_small_box_is_scaled() {
     let world = World::new().await;
     let worker = world.start_worker();
-    world.upload("plain.bmp", &picture_of(1200, 800)).await;
+    world.upload("plain.bmp", &picture_of(324, 63)).await;
     let file = world.settled("plain.bmp").await;
     let shown = file.version.picture.unwrap().dimensions;
-    // The larger one is 1024x683, which alone would fit the box at 199x133. With the source gone, only a representation can be what the small one is made from.
+    // The larger one is 320x62, which alone would fit the box at 98x19. With the source gone, only a representation can be what the small one is made from.
     world.remove_source("plain.bmp");
-    let preset = fit_preset::for_box(shown, Bounds::square(200));
+    let preset = fit_preset::for_box(shown, Bounds::square(100));
     let kept = (fit_preset::PREFIX, fit_preset::KEPT_MAX);
     let wanted = plan::wanted(&preset);
     world.store.ask_one_of_few(file.version.id, &wanted, kept, Lane::Interactive).await.unwrap();
@@ -494,7 +494,7 @@ async fn a_small_box_is_scaled() {
     let file = world.settled("plain.bmp").await;
     let row = file.representation(&preset.name).unwrap();
     let page = row.state.content().unwrap_or_else(|| panic!("{row:#?}")).first();
-    assert_eq!((preset.name.as_str(), page.dimensions.to_string().as_str()), ("fit_200x133", "200x133"));
+    assert_eq!((preset.name.as_str(), page.dimensions.to_string().as_str()), ("fit_100x19", "100x19"));
     assert_eq!(file.version.picture.unwrap().dimensions, shown, "what the representation shows is not the source's");
     worker.drain().await;
 }

@@ -46,3 +46,86 @@ pub(super) fn encode(raster: &Raster, samples: &[u8], preset: &Preset) -> Result
     };
     Ok(encoded.map_err(|e| failed("AVIF", &e))?.avif_file)
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::domain::dimensions::Dimensions;
+    use shared::domain::format::OutputFormat;
+    use shared::domain::preset::PresetTable;
+
+    use super::*;
+    use crate::raster::{Layout, Samples};
+
+    /// 40 by 30 pixels of one colour as a file.
+    fn written(layout: Layout, pixel: &[u8]) -> Result<Vec<u8>, Failure> {
+        let table = PresetTable::built_in();
+        let preset = Preset { format: OutputFormat::Avif, quality: 90, ..table.get("jpg_320x320").unwrap().clone() };
+        let samples = pixel.repeat(40 * 30);
+        let dimensions = Dimensions { width: 40, height: 30 };
+        let raster = Raster { dimensions, layout, samples: Samples::Eight(samples.clone()) };
+        encode(&raster, &samples, &preset)
+    }
+
+    #[test]
+    #[cfg(not(feature = "avif"))]
+    fn a_build_without_it_says_how_to_build() {
+        let failure = written(Layout::Rgb, &[1, 2, 3]).unwrap_err();
+        assert!(failure.reason.contains("--features avif"), "{failure}");
+        assert!(!crate::writes(OutputFormat::Avif));
+    }
+
+    #[test]
+    #[cfg(feature = "avif")]
+    fn what_is_written_shows_the_same_in_every_layout() {
+        for (layout, pixel) in [
+            (Layout::Gray, [90, 0, 0, 0]),
+            (Layout::GrayAlpha, [90, 128, 0, 0]),
+            (Layout::Rgb, [200, 40, 90, 0]),
+            (Layout::Rgba, [200, 40, 90, 128]),
+        ] {
+            let file = written(layout, &pixel[..layout.channels()]).unwrap();
+            let shown = shown(&file);
+            let alpha = if layout.has_alpha() { 128 } else { 255 };
+            let expected = if layout.channels() > 2 { [200, 40, 90, alpha] } else { [90, 90, 90, alpha] };
+            assert!(shown.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 6), "{layout:?}: {shown:?}");
+        }
+    }
+
+    /// The pixel in the middle.
+    #[cfg(feature = "avif")]
+    fn shown(avif: &[u8]) -> [u8; 4] {
+        use crate::inspect::page_header;
+        use shared::domain::format::SourceFormat;
+        use shared::domain::limits::Limits;
+
+        let limits = Limits {
+            source_bytes_max: 1 << 20,
+            width_pixels_max: 100,
+            height_pixels_max: 100,
+            area_pixels_max: 10_000,
+            total_pixels_max: 10_000,
+            pages_max: 1,
+            nesting_max: 16,
+            child_memory_bytes_max: 1 << 30,
+            child_cpu_seconds_max: 10,
+            child_seconds_max: 10,
+            output_bytes_max: 1 << 20,
+        };
+        let header = page_header(avif, SourceFormat::Avif, 0, &limits).unwrap();
+        assert_eq!(header.dimensions, Dimensions { width: 40, height: 30 });
+        let order = crate::decode::Order {
+            source: avif,
+            page: 0,
+            header: &header,
+            least: header.dimensions,
+            limits: &limits,
+            memory: &crate::Kept,
+        };
+        let crate::decode::Decoded::Raster(decoded) = crate::decode::decode(SourceFormat::Avif, &order, false).unwrap()
+        else {
+            panic!("AVIF becomes a raster");
+        };
+        let rgba = crate::pixels::Pixels::rgba(&crate::colour::to_srgb(decoded.raster, None));
+        rgba[15 * 40 + 20]
+    }
+}
