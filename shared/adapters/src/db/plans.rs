@@ -191,8 +191,9 @@ async fn postgresql_reads_no_whole_table() {
     database.close().await.unwrap();
     admin.connection.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
     for (name, plan) in plans.unwrap() {
-        // A batch of a table this small is most of it, and the planner knows.
-        let scan = plan.iter().find(|line| line.contains("Seq Scan on ") && !name.starts_with("forget"));
+        // A batch of a table this small is most of it, and the planner knows; and there are few webhooks.
+        let may_scan = name.starts_with("forget") || name == "service" || name == "webhook turns";
+        let scan = plan.iter().find(|line| line.contains("Seq Scan on ") && !may_scan);
         assert_eq!(scan, None, "{name}:\n{}", plan.join("\n"));
     }
 }
