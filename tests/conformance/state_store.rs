@@ -78,6 +78,7 @@ behaviours! {
     announcing {
         what_settles_is_told_in_order_and_the_end_once,
         what_was_not_written_is_not_told,
+        what_is_put_back_is_told_like_what_was_made_anew,
         what_ends_at_its_deadline_is_told,
         of_ten_collectors_one_takes_each_news,
         who_follows_the_log_misses_nothing,

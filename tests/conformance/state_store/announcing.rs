@@ -9,10 +9,12 @@ use serde_json::Value;
 use shared::domain::announcement::Announcement;
 use shared::domain::failure::FailureCode;
 use shared::domain::lane::Lane;
+use shared::domain::preset::RecipeHash;
 use shared::domain::representation::Outcome;
 use shared::ports::access_store::AccessStore;
 use shared::ports::announcements::{AnnouncementLog, Span};
 use shared::ports::file_store::{Change, FileStore};
+use shared::ports::renewal::{Renewal, RenewalStore};
 use shared::ports::state_store::StateStore;
 
 use super::fixtures::*;
@@ -83,6 +85,24 @@ pub(super) async fn what_was_not_written_is_not_told(Store { store, .. }: Store)
     let outcomes = [(preset(SMALL), Outcome::Success(content(1, 1)))];
     assert!(store.settle(registration.version_id, &token(), &outcomes).await.unwrap().is_empty());
     assert_eq!(collected(&store).await, 0);
+}
+
+pub(super) async fn what_is_put_back_is_told_like_what_was_made_anew(Store { store, .. }: Store) {
+    let registration = registered(&store, &photo("beach.jpg")).await;
+    let token = claimed(&store, &registration).await;
+    settled(&store, &registration, &token, &[SMALL, MEDIUM], &Outcome::Success(content(1, 1))).await;
+    let made_by = row(&store, &registration, SMALL).await.recipe;
+    collected(&store).await;
+    let before = log(&store).await.len();
+    let renewal = Renewal { preset: preset(SMALL), made_by, recipe: RecipeHash::from_stored("new".to_owned()) };
+    store.renew(&[renewal], None, 10).await.unwrap();
+    let token = claimed(&store, &registration).await;
+    settled(&store, &registration, &token, &[SMALL], &Outcome::Success(content(2, 1))).await;
+    store.roll_back(None, 10).await.unwrap();
+    collected(&store).await;
+    let told = log(&store).await.split_off(before);
+    let small = told.iter().filter(|announcement| announcement.topic.as_str() == "representation.success");
+    assert_eq!(small.count(), 2, "{:?}", topics(&told));
 }
 
 pub(super) async fn what_ends_at_its_deadline_is_told(Store { store, .. }: Store) {

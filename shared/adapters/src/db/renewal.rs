@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::{DatabaseTransaction, FromQueryResult, Value};
+use shared::domain::announcement::News;
 use shared::domain::file::FileState;
 use shared::domain::ids::FileVersionId;
 use shared::domain::lane::Lane;
@@ -14,6 +15,7 @@ use shared::ports::renewal::{RecipeLine, RecipePage, Renewal, RenewalStore, Rene
 use shared::ports::state_store::StoreError;
 
 use super::Database;
+use super::announcements::outbox;
 use super::collection::condemn_of;
 use super::convert::{Place, millis, version_id};
 use super::error::store_error;
@@ -142,6 +144,7 @@ impl Database {
             of_former(Sql::new(sql), &former).run(&transaction).await?;
         }
         write(&transaction, &changed(&rows, |version| NewEntry::new(version, EntryKind::RolledBack))?).await?;
+        outbox::write(&transaction, &news(&rows)?).await?;
         transaction.commit().await.map_err(store_error)?;
         let last = former.last().map(|row| version_id(row.file_version_id)).transpose()?;
         Ok(Renewed { last, ..count(&rows) })
@@ -158,6 +161,15 @@ impl Database {
         transaction.commit().await.map_err(store_error)?;
         Ok(former.len() as u64)
     }
+}
+
+/// Other bytes than a moment ago can be read.
+fn news(rows: &[ChangedRow]) -> Result<Vec<(FileVersionId, News)>, StoreError> {
+    let of = |row: &ChangedRow| {
+        let preset = Place::new("representation", &row.preset).parse("preset", &row.preset)?;
+        Ok((version_id(row.file_version_id)?, News::Success(preset)))
+    };
+    rows.iter().map(of).collect()
 }
 
 fn start(after: Option<FileVersionId>) -> i64 {
