@@ -85,7 +85,8 @@ async fn what_an_upload_costs() {
     );
     // What the plans of docs/SCALE.md are made from may not grow unseen.
     assert!((puts - 5.0).abs() < 0.1 && (gets - 1.0).abs() < 0.1, "{puts} puts, {gets} gets");
-    assert!(messages < 4.0, "{messages} messages");
+    // A wake, what became of each representation, and that all is done.
+    assert!(messages < 8.0, "{messages} messages");
     assert!(statements < 80.0, "{statements} statements");
     production.finish().await;
 }

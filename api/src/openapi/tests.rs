@@ -124,7 +124,7 @@ async fn made_up_requests_are_answered_as_described() {
         .args(["--checks", "response_schema_conformance", "--phases", "coverage,fuzzing"])
         // A stream goes on until the client has had enough; it has stories of its own.
         .args(["--exclude-path", "/v1/events"])
-        .args(["--max-examples", "20", "--max-time", "45", "--request-timeout", "10", "--workers", "2"])
+        .args(["--max-examples", "20", "--max-time", "45", "--request-timeout", "10", "--workers", "1"])
         .args(["--generation-deterministic", "--no-color", "--warnings", "off"])
         .current_dir(std::env::temp_dir())
         .stdin(Stdio::null())

@@ -1,7 +1,7 @@
 //! Reads of files that are asked for at the same moment, answered by one query.
 //!
 //! A page of thumbnails asks for fifty files at once, and everybody looks at the same new one. A read waits for nobody
-//! while few are running; those that come meanwhile share the next query. It begins after the last of them came, so
+//! while none is running; those that come meanwhile share the next query. It begins after the last of them came, so
 //! each of them sees at least what was written before it asked, as if it had its own.
 
 use std::collections::{HashMap, HashSet};
@@ -21,8 +21,8 @@ use super::{Database, read};
 
 /// Most files that one query reads.
 const BATCH_MAX: usize = 64;
-/// Most such queries at a time. More would be smaller: it is their number that costs.
-const RUNNING_MAX: usize = 2;
+/// Most such queries at a time. More of them would be smaller, and it is their number that costs.
+const RUNNING_MAX: usize = 1;
 
 /// A file as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -94,7 +94,10 @@ impl Database {
 
     /// A task of its own: whoever started it may stop waiting, the others do not.
     async fn answer_those_who_wait(self) {
-        while let Some(reads) = self.together.next() {
+        loop {
+            // Requests that have arrived already, and were not looked at yet, come along.
+            tokio::task::yield_now().await;
+            let Some(reads) = self.together.next() else { return };
             // A panic takes the answers of one batch along, not the place of a running query.
             let answered = AssertUnwindSafe(self.answer(reads)).catch_unwind().await;
             if answered.is_err() {
