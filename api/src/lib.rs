@@ -48,6 +48,7 @@ mod observe;
 pub mod openapi;
 pub mod ops;
 mod pace;
+mod paging;
 mod prompt_queue;
 mod rate;
 mod router;

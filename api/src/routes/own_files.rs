@@ -11,16 +11,11 @@ use shared::domain::file::FileState;
 use shared::domain::ids::Tenant;
 use shared::event::identity;
 
-use crate::App;
 use crate::auth::access::Caller;
 use crate::error::ApiError;
 use crate::extract::Params;
 use crate::wire::own_file::OwnFile;
-
-/// Files on one page of the list when the client does not say.
-const LIMIT_DEFAULT: u32 = 20;
-/// Most files on one page of the list.
-const LIMIT_MAX: u32 = 100;
+use crate::{App, paging};
 
 /// What the route reads of the query.
 #[derive(Debug, Deserialize)]
@@ -52,14 +47,9 @@ pub(crate) async fn get(
         found.retain(|state| state.file.trashed_at.is_none());
         return Ok(answer(&app, &caller, &found, None).await);
     }
-    let limit = limit(query.limit.as_deref())?;
-    let before = query.cursor.as_deref().map(str::parse).transpose();
-    let before = before.map_err(|_| ApiError::BadRequest("cursor is not one that a list gave out".to_owned()))?;
-    // One more than asked for tells whether there is a next page.
-    let mut states = app.deps.store.recent(before, limit + 1).await?;
-    let has_more = states.len() > limit as usize;
-    states.truncate(limit as usize);
-    let next_cursor = states.last().filter(|_| has_more).map(|state| state.file.id.to_string());
+    let page = paging::Page::parse(query.limit.as_deref(), query.cursor.as_deref())?;
+    let mut states = app.deps.store.recent(page.after, page.wanted()).await?;
+    let next_cursor = page.cut(&mut states, |state| state.file.id);
     Ok(answer(&app, &caller, &states, next_cursor).await)
 }
 
@@ -85,7 +75,7 @@ async fn find(app: &App, caller: &Caller, query: &Query) -> Result<Vec<FileState
                 place.ok_or_else(|| ApiError::BadRequest("source is written s3://bucket/key".to_owned()))?;
             let of_bucket = || app.deps.buckets.get(bucket).map(|bucket| bucket.tenant.clone());
             let tenant = tenant.or_else(of_bucket).unwrap_or_else(|| caller.tenant(&app.deps.config.tenant).clone());
-            Ok(store.files_by_source(&tenant, bucket, key, LIMIT_MAX).await?)
+            Ok(store.files_by_source(&tenant, bucket, key, paging::LIMIT_MAX).await?)
         }
         (None, Some(source_id)) => {
             let tenant = tenant.unwrap_or_else(|| caller.tenant(&app.deps.config.tenant).clone());
@@ -94,10 +84,4 @@ async fn find(app: &App, caller: &Caller, query: &Query) -> Result<Vec<FileState
         }
         _ => Err(ApiError::BadRequest("ask for source or for source_id, not for both".to_owned())),
     }
-}
-
-fn limit(text: Option<&str>) -> Result<u32, ApiError> {
-    let Some(text) = text else { return Ok(LIMIT_DEFAULT) };
-    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    limit.ok_or_else(|| ApiError::BadRequest(format!("limit is not a number from 1 to {LIMIT_MAX}")))
 }

@@ -9,15 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::ports::parking::{Parked, ParkedFilter};
 
-use crate::App;
 use crate::error::ApiError;
 use crate::extract::{Params, Segment};
 use crate::wire::parked::{ParkedEntry, ParkedMessage};
-
-/// Rows on one page of the list when the client does not say.
-const LIMIT_DEFAULT: u32 = 20;
-/// Most rows on one page of the list.
-const LIMIT_MAX: u32 = 100;
+use crate::{App, paging};
 
 /// What the list reads of the query.
 #[derive(Debug, Deserialize)]
@@ -41,22 +36,10 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Params(query): Params<Query>,
 ) -> Result<Json<impl Serialize>, ApiError> {
-    let limit = match query.limit.as_deref() {
-        None => LIMIT_DEFAULT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-            .ok_or_else(|| ApiError::BadRequest(format!("limit is not a number from 1 to {LIMIT_MAX}")))?,
-    };
-    let before = query.cursor.as_deref().map(str::parse).transpose();
-    let before = before.map_err(|_| ApiError::BadRequest("cursor is not one that a list gave out".to_owned()))?;
+    let page = paging::Page::parse(query.limit.as_deref(), query.cursor.as_deref())?;
     let filter = ParkedFilter { code: query.code, ..ParkedFilter::default() };
-    // One more than asked for tells whether there is a next page.
-    let mut rows = app.deps.parking.list(&filter, before, limit + 1).await?;
-    let has_more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
+    let mut rows = app.deps.parking.list(&filter, page.after, page.wanted()).await?;
+    let next_cursor = page.cut(&mut rows, |row| row.id);
     let total = app.deps.parking.count().await?;
     Ok(Json(Page { parked: rows.iter().map(ParkedEntry::new).collect(), total, next_cursor }))
 }

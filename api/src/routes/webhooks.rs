@@ -12,14 +12,11 @@ use shared::announcement;
 use shared::domain::webhook::{SECRET_BYTES, Secret, Webhook};
 use shared::ports::webhooks::{Delivery, Undeliverable};
 
-use crate::App;
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Params, Segment};
 use crate::wire::webhook::{NewWebhook, Wanted, WebhookEntry};
+use crate::{App, paging};
 
-/// Webhooks on one page of the list when the client does not say, and at most.
-const LIMIT_DEFAULT: u32 = 20;
-const LIMIT_MAX: u32 = 100;
 /// Most webhooks that there may be: each costs every worker a question now and then.
 const WEBHOOKS_MAX: u32 = 1000;
 /// Why a webhook is off that an operator has switched off.
@@ -44,21 +41,9 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Params(query): Params<Query>,
 ) -> Result<Json<impl Serialize>, ApiError> {
-    let limit = match query.limit.as_deref() {
-        None => LIMIT_DEFAULT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-            .ok_or_else(|| ApiError::BadRequest(format!("limit is not a number from 1 to {LIMIT_MAX}")))?,
-    };
-    let after = query.cursor.as_deref().map(str::parse).transpose();
-    let after = after.map_err(|_| ApiError::BadRequest("cursor is not one that a list gave out".to_owned()))?;
-    // One more than asked for tells whether there is a next page.
-    let mut webhooks = app.deps.webhooks.webhooks(after, limit + 1).await?;
-    let has_more = webhooks.len() > limit as usize;
-    webhooks.truncate(limit as usize);
-    let next_cursor = webhooks.last().filter(|_| has_more).map(|webhook| webhook.id.to_string());
+    let page = paging::Page::parse(query.limit.as_deref(), query.cursor.as_deref())?;
+    let mut webhooks = app.deps.webhooks.webhooks(page.after, page.wanted()).await?;
+    let next_cursor = page.cut(&mut webhooks, |webhook| webhook.id);
     Ok(Json(Page { webhooks: webhooks.iter().map(WebhookEntry::new).collect(), next_cursor }))
 }
 

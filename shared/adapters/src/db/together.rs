@@ -229,8 +229,8 @@ mod tests {
             started += usize::from(together.join(read(n).0));
         }
         assert_eq!(started, RUNNING_MAX);
-        let batches = [together.next(), together.next(), together.next(), together.next()];
-        assert_eq!(batches.map(|batch| batch.map_or(0, |reads| reads.len())), [BATCH_MAX, 100 - BATCH_MAX, 0, 0]);
+        let batches = [together.next(), together.next(), together.next()];
+        assert_eq!(batches.map(|batch| batch.map_or(0, |reads| reads.len())), [BATCH_MAX, 100 - BATCH_MAX, 0]);
         assert!(together.join(read(1).0), "nothing runs, so whoever comes starts one");
     }
 
