@@ -142,6 +142,7 @@ behaviours! {
         of_ten_with_the_same_bytes_one_renders,
         what_another_version_has_is_taken_over,
         an_error_is_nobody_elses,
+        nobody_waits_for_what_has_failed_before,
         a_lost_lease_passes_the_turn_on,
         only_the_same_recipe_is_the_same_picture,
         tenants_share_only_when_told_to,

@@ -116,11 +116,11 @@ async fn all_settled(client: &Client, count: usize) -> BTreeMap<String, Value> {
     let begun = Instant::now();
     loop {
         let files = all_files(client).await;
-        let settled = files.values().filter(|file| end(file) != "pending").count();
-        if settled >= count {
+        let pending = files.values().filter(|file| end(file) == "pending").count();
+        if pending == 0 && files.len() >= count {
             return files;
         }
-        assert!(begun.elapsed() < PATIENCE, "only {settled} of {count} files have ended");
+        assert!(begun.elapsed() < PATIENCE, "{pending} of {} files have not ended", files.len());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -84,6 +84,16 @@ pub(super) async fn an_error_is_nobody_elses(Store { store, .. }: Store) {
     assert_eq!((next.made, next.rest), (Vec::new(), Rest::Mine));
 }
 
+pub(super) async fn nobody_waits_for_what_has_failed_before(Store { store, .. }: Store) {
+    let first = counted(&store, &photo("first.jpg")).await;
+    assert_eq!(share(&store, &first, Sharing::WithinTenant).await.rest, Rest::Mine);
+    settled(&store, &first.0, &first.1, &[SMALL, MEDIUM], &Outcome::Error(failure(FailureCode::CorruptSource))).await;
+    for name in ["second.jpg", "third.jpg", "fourth.jpg"] {
+        let copy = counted(&store, &photo(name)).await;
+        assert_eq!(share(&store, &copy, Sharing::WithinTenant).await.rest, Rest::Mine, "{name}");
+    }
+}
+
 pub(super) async fn a_lost_lease_passes_the_turn_on(scratch: Store) {
     let store = &scratch.store;
     let first = counted(store, &photo("first.jpg")).await;

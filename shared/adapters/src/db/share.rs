@@ -22,6 +22,7 @@ const CANDIDATES_MAX: i64 = 32;
 struct CandidateRow {
     id: i64,
     is_live: i64,
+    has_failed: i64,
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -52,7 +53,10 @@ impl Database {
         let is_made = |wanted: &Wanted| made.iter().any(|made| made.preset == wanted.preset);
         let rest = if wanted.iter().all(is_made) {
             Rest::None
-        } else if candidates.iter().any(|candidate| candidate.is_live != 0) {
+        } else if candidates.iter().any(|candidate| candidate.is_live != 0)
+            // Waiting one after the other for what fails every time would keep the last of a thousand copies for hours.
+            && !candidates.iter().any(|candidate| candidate.has_failed != 0)
+        {
             Rest::Elsewhere
         } else {
             Rest::Mine
@@ -83,13 +87,18 @@ fn tenant_of(version: FileVersionId) -> Sql {
     Sql::new(sql).value(version.get())
 }
 
-/// Other versions with this content that had a turn, the newest first, and whether they have it still.
+/// Other versions with this content that had a turn, the newest first, whether they have it still, and whether anything of
+/// them has failed.
 pub(super) fn candidates(version: FileVersionId, counted: ByteFacts, scope: Option<&str>) -> Sql {
     let sql = Sql::new(
         "SELECT id, CASE WHEN EXISTS (
              SELECT 1 FROM representation
              WHERE representation.lease_token = file_version.turn AND representation.lease_until > {now}
-         ) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS is_live
+         ) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS is_live,
+         CASE WHEN EXISTS (
+             SELECT 1 FROM representation
+             WHERE representation.file_version_id = file_version.id AND representation.state = 'error'
+         ) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS has_failed
          FROM file_version
          WHERE sha256 = $1 AND turn IS NOT NULL AND length_bytes = $2 AND id <> $3 {scope}
          ORDER BY id DESC LIMIT $4",
