@@ -29,7 +29,8 @@ impl Dimensions {
         Self { width: self.height, height: self.width }
     }
 
-    /// The largest dimensions with this aspect ratio inside `bounds`: never larger than `self`, at least 1 pixel each way.
+    /// The largest dimensions with this aspect ratio, to the pixel, inside `bounds`: never larger than `self`, at least 1 pixel
+    /// each way. Bounds that are such dimensions themselves are filled.
     pub fn fit_inside(self, bounds: Bounds) -> Self {
         if self.width <= bounds.width && self.height <= bounds.height {
             return self;
@@ -39,7 +40,7 @@ impl Dimensions {
         let rounded = |value: u64, times: u64, by: u64| ((value * times + by / 2) / by).max(1);
         // Both sides are at most the bounds, which are 32-bit, so the casts cannot truncate.
         let (width, height) =
-            if w * bh >= h * bw { (bw, rounded(h, bw, w).min(bh)) } else { (rounded(w, bh, h).min(bw), bh) };
+            if rounded(h, bw, w) <= bh { (bw, rounded(h, bw, w)) } else { (rounded(w, bh, h).min(bw), bh) };
         Self { width: width as u32, height: height as u32 }
     }
 }
