@@ -7,7 +7,7 @@ use shared::domain::lane::Lane;
 use shared::ports::state_store::{CensusLine, LaneBacklog, StoreError};
 
 use super::Database;
-use super::convert::duration;
+use super::convert::{duration, natural};
 use super::sql::Sql;
 
 #[derive(Debug, FromQueryResult)]
@@ -28,7 +28,7 @@ impl Database {
     pub(super) async fn count_backlog(&self) -> Result<Vec<LaneBacklog>, StoreError> {
         let rows: Vec<LaneRow> = lanes().all(&self.connection).await?;
         let backlog = |lane: Lane| match rows.iter().find(|row| row.lane == lane.name()) {
-            Some(row) => LaneBacklog { lane, pending: count(row.pending), oldest: duration(row.oldest_ms) },
+            Some(row) => LaneBacklog { lane, pending: natural(row.pending), oldest: duration(row.oldest_ms) },
             None => LaneBacklog { lane, pending: 0, oldest: Duration::ZERO },
         };
         Ok(Lane::ALL.into_iter().map(backlog).collect())
@@ -41,7 +41,7 @@ impl Database {
              FROM representation GROUP BY 1, 2 ORDER BY 1, 2",
         );
         let rows: Vec<StateRow> = sql.all(&self.connection).await?;
-        let line = |row: StateRow| CensusLine { state: row.state, code: row.failure_code, rows: count(row.number) };
+        let line = |row: StateRow| CensusLine { state: row.state, code: row.failure_code, rows: natural(row.number) };
         Ok(rows.into_iter().map(line).collect())
     }
 }
@@ -51,8 +51,4 @@ pub(super) fn lanes() -> Sql {
         "SELECT lane, count(*) AS pending, {now} - min(pending_since) AS oldest_ms
          FROM representation WHERE state IN ('pending', 'viewable') GROUP BY lane",
     )
-}
-
-fn count(rows: i64) -> u64 {
-    u64::try_from(rows).unwrap_or(0)
 }

@@ -12,7 +12,7 @@ use shared::ports::collection::{CollectionStore, Condemned, CondemnedBlob, SETTL
 use shared::ports::state_store::StoreError;
 
 use super::Database;
-use super::convert::{Place, bytes, millis};
+use super::convert::{Place, bytes, millis, natural};
 use super::error::store_error;
 use super::sql::Sql;
 
@@ -129,10 +129,6 @@ impl Database {
 fn condemned(row: &TakenRow) -> Result<CondemnedBlob, StoreError> {
     let key = Place::new("condemned_blob", &row.key).parse("key", &row.key)?;
     Ok(CondemnedBlob { key, length_bytes: natural(row.length_bytes) })
-}
-
-fn natural(stored: i64) -> u64 {
-    u64::try_from(stored).unwrap_or_default()
 }
 
 fn texts(keys: &[BlobKey]) -> impl Iterator<Item = String> {

@@ -46,9 +46,14 @@ pub(super) fn bytes(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// A count as the database has it; it never has a negative one.
+pub(super) fn natural(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
 /// A duration from stored milliseconds; clocks that went back show as zero.
 pub(super) fn duration(millis: i64) -> Duration {
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    Duration::from_millis(natural(millis))
 }
 
 /// A file with one of its versions, as selected by `read`.

@@ -7,7 +7,7 @@ use shared::ports::file_store::{Listing, ListingKey, Parent};
 use shared::ports::state_store::{Conflict, StoreError};
 
 use super::Database;
-use super::convert::text;
+use super::convert::{natural, text};
 use super::read::{FILES, states};
 use super::sql::Sql;
 
@@ -36,7 +36,7 @@ impl Database {
     pub(super) async fn count_files(&self, parent: &Parent) -> Result<u64, StoreError> {
         let sql = Sql::new("SELECT count(*) FROM file WHERE {of_parent} AND current_version_id IS NOT NULL");
         let count = of_parent(sql, parent).column::<i64>(&self.connection).await?.pop();
-        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+        Ok(count.map_or(0, natural))
     }
 
     pub(super) async fn read_named(&self, parent: &Parent, name: &str) -> Result<Option<FileState>, StoreError> {

@@ -11,7 +11,7 @@ use shared::ports::state_store::StoreError;
 use shared::ports::work_queue::Message;
 
 use super::Database;
-use super::convert::{bytes, millis, text};
+use super::convert::{bytes, millis, natural, text};
 use super::sql::Sql;
 
 #[derive(Debug, FromQueryResult)]
@@ -85,7 +85,7 @@ impl ParkingStore for Database {
     async fn count(&self) -> Result<u64, StoreError> {
         let count = || Sql::new("SELECT count(*) FROM parked").column::<i64>(&self.connection);
         let count = self.bounded(count).await?.pop().unwrap_or_default();
-        Ok(u64::try_from(count).unwrap_or_default())
+        Ok(natural(count))
     }
 }
 
@@ -128,11 +128,11 @@ fn parked(row: ParkedRow) -> Result<Parked, StoreError> {
         Err(error) => return Err(impossible("headers", error.to_string())),
     };
     let message = Message { body: row.body.into(), content_type: row.content_type, headers };
-    let length_bytes = u64::try_from(row.length_bytes).unwrap_or_default();
+    let length_bytes = natural(row.length_bytes);
     Ok(Parked {
         id: row.id,
         parked: ParkedMessage { message, length_bytes, code: row.code, reason: row.reason },
-        times: u64::try_from(row.times).unwrap_or_default(),
+        times: natural(row.times),
         first_at: row.first_at,
         last_at: row.last_at,
         replay_requested: row.replay_at.is_some(),

@@ -17,7 +17,7 @@ use shared::ports::state_store::StoreError;
 use super::Database;
 use super::announcements::outbox;
 use super::collection::condemn_of;
-use super::convert::{Place, millis, version_id};
+use super::convert::{Place, millis, natural, version_id};
 use super::error::store_error;
 use super::ledger::{ChangedRow, NOT_TRASHED, NewEntry, changed, write};
 use super::read::state_of_version;
@@ -182,7 +182,6 @@ fn count(rows: &[ChangedRow]) -> Renewed {
 }
 
 fn line(row: &LineRow) -> Result<RecipeLine, StoreError> {
-    let natural = |count: i64| u64::try_from(count).unwrap_or_default();
     Ok(RecipeLine {
         preset: Place::new("representation", &row.preset).parse("preset", &row.preset)?,
         recipe: RecipeHash::from_stored(row.recipe.clone()),

@@ -9,7 +9,7 @@ use shared::ports::scan::{KnownSource, ScanCount, ScanProgress, ScanStore};
 use shared::ports::state_store::StoreError;
 
 use super::Database;
-use super::convert::{bytes, millis, text};
+use super::convert::{bytes, millis, natural, text};
 use super::sql::Sql;
 
 #[derive(Debug, FromQueryResult)]
@@ -39,7 +39,7 @@ impl ScanStore for Database {
             let row: Option<ProgressRow> = take(scan, period, lease).first(&self.connection).await?;
             Ok(row.map(|row| ScanProgress {
                 after: row.after_key,
-                count: ScanCount { listed: count(row.listed), registered: count(row.registered) },
+                count: ScanCount { listed: natural(row.listed), registered: natural(row.registered) },
             }))
         })
         .await
@@ -64,14 +64,10 @@ impl ScanStore for Database {
             .map(|row| KnownSource {
                 identity: row.identity,
                 etag: row.declared_etag,
-                size: row.declared_size.map(count),
+                size: row.declared_size.map(natural),
             })
             .collect())
     }
-}
-
-fn count(stored: i64) -> u64 {
-    u64::try_from(stored).unwrap_or_default()
 }
 
 /// A scan that was never seen counts as one that has just ended: the schedule is in no hurry on its first day.

@@ -11,7 +11,7 @@ use shared::ports::webhooks::{Round, Tried, WebhookStore};
 
 use super::Database;
 use super::announcements::{AnnouncementRow, announcement};
-use super::convert::{Place, millis, text};
+use super::convert::{Place, millis, natural, text};
 use super::error::store_error;
 use super::sql::Sql;
 
@@ -173,7 +173,7 @@ fn webhook(row: WebhookRow) -> Result<Webhook, StoreError> {
             due_at: row.due_at,
             delivered_at: row.delivered_at,
             last_failure: row.last_failure,
-            waiting: u64::try_from(row.waiting).unwrap_or(0),
+            waiting: natural(row.waiting),
         },
     })
 }

@@ -12,7 +12,7 @@ use shared::ports::state_store::StoreError;
 
 use super::{ChangedRow, NewEntry, changed, write};
 use crate::db::Database;
-use crate::db::convert::{millis, version_id};
+use crate::db::convert::{millis, natural, version_id};
 use crate::db::error::store_error;
 use crate::db::sql::Sql;
 
@@ -260,8 +260,4 @@ fn failure_group(row: &GroupRow) -> Result<FailureGroup, StoreError> {
         example: version_id(row.example)?,
         reason: row.reason.clone().unwrap_or_default(),
     })
-}
-
-fn natural(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
 }

@@ -1,7 +1,5 @@
 //! Reading a file's life back: versions, entries, quarantines.
 
-use std::time::Duration;
-
 use sea_orm::FromQueryResult;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::UnixMillis;
@@ -11,7 +9,7 @@ use shared::domain::ledger::{Entry, EntryKind, FileLife, Quarantine};
 use shared::ports::state_store::StoreError;
 
 use crate::db::Database;
-use crate::db::convert::version_id;
+use crate::db::convert::{duration, version_id};
 use crate::db::sql::Sql;
 
 /// Entries that are read of one file, the newest.
@@ -110,7 +108,7 @@ fn entry(row: &EntryRow) -> Result<Entry, StoreError> {
         presets: presets.collect::<Result<_, _>>()?,
         code: row.code.as_ref().map(code).transpose()?,
         reason: row.reason.clone(),
-        wait: row.wait_ms.map(|wait| Duration::from_millis(u64::try_from(wait).unwrap_or(0))),
+        wait: row.wait_ms.map(duration),
         stages: stages(row)?,
     })
 }
