@@ -30,8 +30,6 @@ enum Happened {
     Deleted,
     /// A delete marker was put on top: the object is gone, and the version named is the marker's.
     Hidden,
-    /// Nothing that changes what there is to see.
-    Other,
 }
 
 /// By the list of records, or by what AWS sends to try a queue out.
@@ -69,10 +67,9 @@ fn numbered((record, number): (Map<String, Value>, usize)) -> Result<Fact, Refus
 fn read(record: Map<String, Value>) -> Result<Fact, Refusal> {
     let mut record = Fields::of(record);
     let event_name = record.required::<Text<TEXT_BYTES_MAX>>("eventName")?.0;
-    let happened = happened(&event_name);
-    if matches!(happened, Happened::Other) {
+    let Some(happened) = happened(&event_name) else {
         return Ok(Fact::Nothing(format!("{} changes nothing that is shown", cut(&event_name))));
-    }
+    };
     let encoding = key_encoding(&record.required::<Text<TEXT_BYTES_MAX>>("eventSource")?.0)?;
     let occurred_at: Option<Moment> = record.optional("eventTime")?;
     let mut s3 = Fields::of(record.required("s3")?);
@@ -83,20 +80,21 @@ fn read(record: Map<String, Value>) -> Result<Fact, Refusal> {
     match happened {
         Happened::Created => object.created(&NAMES),
         Happened::Deleted => object.deleted(&NAMES, false),
-        Happened::Hidden | Happened::Other => object.deleted(&NAMES, true),
+        Happened::Hidden => object.deleted(&NAMES, true),
     }
 }
 
-/// By the name of the event, with `s3:` in front as MinIO and RustFS write it or without as AWS and Ceph do.
-fn happened(event_name: &str) -> Happened {
+/// By the name of the event, with `s3:` in front as MinIO and RustFS write it or without as AWS and Ceph do; `None`:
+/// nothing that changes what there is to see.
+fn happened(event_name: &str) -> Option<Happened> {
     let name = event_name.strip_prefix("s3:").unwrap_or(event_name);
     let (kind, how) = name.split_once(':').unwrap_or((name, ""));
     match (kind, how) {
-        ("ObjectCreated", _) | ("ObjectSynced", "Create") => Happened::Created,
-        (_, "DeleteMarkerCreated" | "DeletionMarkerCreated" | "Expiration:Current") => Happened::Hidden,
-        ("ObjectRemoved", "NoOP") => Happened::Other,
-        ("ObjectRemoved" | "LifecycleExpiration", _) | ("ObjectSynced", "Delete") => Happened::Deleted,
-        _ => Happened::Other,
+        ("ObjectCreated", _) | ("ObjectSynced", "Create") => Some(Happened::Created),
+        (_, "DeleteMarkerCreated" | "DeletionMarkerCreated" | "Expiration:Current") => Some(Happened::Hidden),
+        ("ObjectRemoved", "NoOP") => None,
+        ("ObjectRemoved" | "LifecycleExpiration", _) | ("ObjectSynced", "Delete") => Some(Happened::Deleted),
+        _ => None,
     }
 }
 
