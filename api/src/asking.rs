@@ -39,17 +39,20 @@ pub(crate) fn not_trashed(state: FileState) -> Result<FileState, ApiError> {
     if is_trashed { Err(ApiError::Trashed) } else { Ok(state) }
 }
 
+/// The state, unless the file is in the trash; the version that a file shows never is.
+fn in_place(state: FileState) -> Result<FileState, ApiError> {
+    if state.file.trashed_at.is_some() { Err(ApiError::Trashed) } else { Ok(state) }
+}
+
 impl App {
     /// A file with its current version, unless it is in the trash. The guard of the route has decided on it.
     pub(crate) async fn file(&self, id: FileId) -> Result<FileState, ApiError> {
-        let state = self.deps.store.file(id).await?.ok_or(ApiError::NotFound)?;
-        if state.file.trashed_at.is_some() { Err(ApiError::Trashed) } else { Ok(state) }
+        in_place(self.deps.store.file(id).await?.ok_or(ApiError::NotFound)?)
     }
 
     /// The same, where the route decides: one read fewer than if the guard had to look first.
     pub(crate) async fn open(&self, id: FileId, caller: &Caller, action: Action) -> Result<FileState, ApiError> {
-        let state = caller.opens(self.deps.store.file(id).await?, action)?;
-        if state.file.trashed_at.is_some() { Err(ApiError::Trashed) } else { Ok(state) }
+        in_place(caller.opens(self.deps.store.file(id).await?, action)?)
     }
 
     /// A file with one of its versions, unless either is in the trash. The guard of the route has decided on it.

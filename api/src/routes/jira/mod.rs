@@ -20,7 +20,6 @@ use shared::domain::file::FileState;
 use shared::domain::principal::Action;
 
 use crate::App;
-use crate::asking::not_trashed;
 use crate::auth::access::Caller;
 use crate::content::disposition::Kind;
 use crate::content::signature::Media;
@@ -44,7 +43,7 @@ impl App {
                 .filter(|error| !matches!(error, ApiError::NotFound))
                 .unwrap_or_else(missing));
         };
-        match caller.opens(self.deps.store.file(file).await?, action).and_then(not_trashed) {
+        match self.open(file, caller, action).await {
             Err(ApiError::NotFound | ApiError::Trashed) => Err(missing()),
             found => found,
         }
