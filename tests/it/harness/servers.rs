@@ -6,6 +6,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
+use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 
 use super::client::Client;
@@ -291,11 +292,14 @@ impl Production {
     pub(crate) async fn parked(&self, code: &str) -> serde_json::Value {
         let client = self.client();
         let list = format!("/v1/parked?code={code}&limit=1");
-        let entry = eventually(&format!("a message is parked as {code}"), || async {
-            client.json(&list).await["parked"].as_array().unwrap().first().cloned()
+        eventually(&format!("a message is parked as {code}"), || async {
+            let listed = client.json(&list).await;
+            let id = listed["parked"][0]["id"].as_str()?;
+            // One that waits to be published again may be gone by now.
+            let message = client.get(&format!("/v1/parked/{id}")).await;
+            if message.status() == StatusCode::NOT_FOUND { None } else { Some(message.json().await.unwrap()) }
         })
-        .await;
-        client.json(&format!("/v1/parked/{}", entry["id"].as_str().unwrap())).await
+        .await
     }
 
     /// What the tables of this story take on the disk, with their indexes.
