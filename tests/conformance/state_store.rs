@@ -249,6 +249,7 @@ behaviours! {
         missing_pages_are_noticed,
         a_crowd_of_readers_is_shown_each_its_own,
         a_read_shows_what_was_written_before_it_whoever_else_reads,
+        a_read_shows_what_another_process_has_written,
     }
     schema {
         an_empty_database_says_what_to_run,

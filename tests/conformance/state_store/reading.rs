@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use adapters::db::Database;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::NewFileVersion;
 use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::lane::Lane;
-use shared::domain::representation::Outcome;
+use shared::domain::representation::{Outcome, State};
 use shared::ports::access_store::AccessStore as _;
 use shared::ports::file_store::{Change, FileStore};
 use shared::ports::state_store::{CensusLine, StateStore, StoreError};
@@ -121,6 +122,39 @@ pub(super) async fn a_read_shows_what_was_written_before_it_whoever_else_reads(S
     for reader in crowd {
         reader.await.unwrap();
     }
+}
+
+/// Whatever a store keeps of what it has read, it may not outlive what others commit.
+pub(super) async fn a_read_shows_what_another_process_has_written(Store { store, config }: Store) {
+    let other = Database::connect(&config).await.unwrap();
+    let first = registered(&other, &version_of("a.jpg", "etag:1")).await;
+    let (file, version, small) = (first.file_id, first.version_id, super::fixtures::preset(SMALL));
+    let shown = async || {
+        let asked = (0..4).map(|_| store.file(file));
+        let of_all = futures_util::future::try_join_all(asked).await.unwrap();
+        let only = (0..4).map(|_| store.version_with(file, version, &small));
+        let rows = futures_util::future::try_join_all(only).await.unwrap();
+        assert!(of_all.iter().all(|state| *state == of_all[0]) && rows.iter().all(|state| *state == rows[0]));
+        (of_all[0].clone().unwrap(), rows[0].clone().unwrap())
+    };
+    for number in 0..25 {
+        let rules = access(&format!(r#"[["user:{number}"]]"#));
+        other.set_access(file, Some(&rules)).await.unwrap();
+        let (state, row) = shown().await;
+        assert_eq!((state.file.access.as_ref(), row.file.access.as_ref()), (Some(&rules), Some(&rules)));
+        assert_eq!(shown().await, (state, row), "nothing has changed");
+    }
+    let token = claimed(&other, &first).await;
+    settled(&other, &first, &token, &[SMALL], &Outcome::Success(content(1, 1))).await;
+    let (state, row) = shown().await;
+    assert_eq!(state.representation(&small), row.representation(&small));
+    assert!(matches!(row.representations[0].state, State::Success(_)), "{row:?}");
+    let second = registered(&other, &version_of("a.jpg", "etag:2")).await;
+    assert_eq!(shown().await.0.version.id, second.version_id);
+    other.change(file, &Change::Trash, None).await.unwrap();
+    let (state, row) = shown().await;
+    assert!(state.file.trashed_at.is_some() && row.file.trashed_at.is_some());
+    other.close().await.unwrap();
 }
 
 pub(super) async fn recent_files_come_newest_first_and_in_pages(Store { store, .. }: Store) {

@@ -12,6 +12,7 @@ use shared::ports::state_store::StoreError;
 
 use super::config::{Config, Location};
 use super::error::{read_only, store_error};
+use super::moment::Moments;
 use super::reach::Reach;
 
 /// Longest time that one statement may take; ours take milliseconds.
@@ -36,6 +37,14 @@ pub(super) fn reach(config: &Config) -> Reach {
     }
 }
 
+/// How the database is asked whether anything was committed.
+pub(super) fn moments(config: &Config) -> Moments {
+    match config.location() {
+        Ok(Location::Sqlite(path)) => Moments::of_sqlite(sqlite_options(config, &path)),
+        Ok(Location::Postgres(_)) | Err(_) => Moments::Postgres,
+    }
+}
+
 async fn open_sqlite(config: &Config, path: &Path) -> Result<DatabaseConnection, StoreError> {
     if let Some(parent) = path.parent() {
         tokio::fs::create_dir_all(parent).await.map_err(|error| match error.kind() {
@@ -44,7 +53,17 @@ async fn open_sqlite(config: &Config, path: &Path) -> Result<DatabaseConnection,
         })?;
     }
     expect_writable(path)?;
-    let options = SqliteConnectOptions::new()
+    let pool = SqlitePoolOptions::new()
+        .max_connections(config.connections_max)
+        .acquire_timeout(config.acquire_timeout())
+        .connect_with(sqlite_options(config, path))
+        .await
+        .map_err(connect_error)?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+fn sqlite_options(config: &Config, path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .foreign_keys(true)
@@ -54,14 +73,7 @@ async fn open_sqlite(config: &Config, path: &Path) -> Result<DatabaseConnection,
         .synchronous(SqliteSynchronous::Normal)
         // The thread that reads a row hands it over; with a small buffer the two take turns after every few rows.
         .row_buffer_size(ROWS_AHEAD)
-        .busy_timeout(config.acquire_timeout());
-    let pool = SqlitePoolOptions::new()
-        .max_connections(config.connections_max)
-        .acquire_timeout(config.acquire_timeout())
-        .connect_with(options)
-        .await
-        .map_err(connect_error)?;
-    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+        .busy_timeout(config.acquire_timeout())
 }
 
 async fn open_postgres(config: &Config, options: PgConnectOptions) -> Result<DatabaseConnection, StoreError> {

@@ -13,7 +13,7 @@
 //! - `parked`: messages that nobody could read.
 //! - `register`, `ask`, `claim`, `facts`, `share`, `settle`, `sweep`, `read`, `backlog`: the statements of the [`StateStore`];
 //!   `listing`, `change`, `trash`, `removal`: those of the [`FileStore`].
-//! - `together`: reads of files at the same moment, by one query.
+//! - `together`: reads of files at the same moment, by one query, or by none while nothing is committed (`moment`, `kept`).
 //! - `announcements`: what is told to others, left by those that settle; `webhooks`: to whom it is posted.
 //! - `ledger`: what those statements leave behind, and what failed.
 
@@ -29,9 +29,11 @@ mod connect;
 mod convert;
 mod error;
 mod facts;
+mod kept;
 mod ledger;
 mod listing;
 mod migrations;
+mod moment;
 mod parked;
 #[cfg(test)]
 mod plans;
@@ -95,11 +97,13 @@ impl Database {
         let connection = connect::open(config).await;
         error::count(&connection);
         let call_timeout = config.acquire_timeout() + connect::STATEMENT_TIMEOUT;
-        Ok(Self { connection: connection?, call_timeout, reach: connect::reach(config), together: Arc::default() })
+        let together = Arc::new(Together::new(connect::moments(config)));
+        Ok(Self { connection: connection?, call_timeout, reach: connect::reach(config), together })
     }
 
     /// Closes every connection and waits until they are.
     pub async fn close(self) -> Result<(), StoreError> {
+        self.together.close().await?;
         self.connection.close().await.map_err(error::store_error)
     }
 

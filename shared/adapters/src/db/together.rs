@@ -2,7 +2,8 @@
 //!
 //! A page of thumbnails asks for fifty files at once, and everybody looks at the same new one. A read waits for nobody
 //! while none is running; those that come meanwhile share the next query. It begins after the last of them came, so
-//! each of them sees at least what was written before it asked, as if it had its own.
+//! each of them sees at least what was written before it asked, as if it had its own. When several wait, they ask first
+//! whether anything was committed since the last time: what was read then need not be read again.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -17,6 +18,8 @@ use shared::domain::preset::PresetName;
 use shared::ports::state_store::StoreError;
 use tokio::sync::oneshot;
 
+use super::kept::{Found, Kept};
+use super::moment::Moments;
 use super::{Database, read};
 
 /// Most files that one query reads.
@@ -43,10 +46,15 @@ struct Read {
     answer: oneshot::Sender<Answer>,
 }
 
-/// Who waits, and how many queries run.
-#[derive(Debug, Default)]
-pub(super) struct Together(Mutex<Waiting>);
+/// Who waits, and what those before were told.
+#[derive(Debug)]
+pub(super) struct Together {
+    waiting: Mutex<Waiting>,
+    kept: Mutex<Kept>,
+    moments: Moments,
+}
 
+/// The reads that no query has taken yet, and how many queries run.
 #[derive(Debug, Default)]
 struct Waiting {
     reads: Vec<Read>,
@@ -54,8 +62,21 @@ struct Waiting {
 }
 
 impl Together {
+    pub(super) fn new(moments: Moments) -> Self {
+        Self { waiting: Mutex::default(), kept: Mutex::default(), moments }
+    }
+
+    /// Closes the connection that watches for commits, if there is one.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        self.moments.close().await
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether whoever joins has to start a query: else one of those that run will take it along.
@@ -108,10 +129,15 @@ impl Database {
 
     async fn answer(&self, reads: Vec<Read>) {
         let wanted: HashSet<Which> = reads.iter().map(|read| read.which.clone()).collect();
-        let read = self.bounded(|| states(&self.connection, &wanted)).await.map_err(Arc::new);
+        let is_one = reads.len() == 1;
+        let read = self.bounded(|| async {
+            // Whether anything was committed is one question more: too many for somebody who asks alone.
+            if is_one { states(&self.connection, &wanted).await } else { self.states_or_kept(&wanted).await }
+        });
+        let read = read.await.map_err(Arc::new);
         for Read { which, answer } in reads {
             let told = match &read {
-                Ok(states) => Ok(states.get(&which).cloned()),
+                Ok(states) => Ok(states.get(&which).map(|state| FileState::clone(state))),
                 // One row that is wrong is nobody else's fault.
                 Err(error) if wanted.len() > 1 && matches!(**error, StoreError::Inconsistent { .. }) => {
                     self.read_alone(which).await.map_err(Arc::new)
@@ -123,14 +149,28 @@ impl Database {
         }
     }
 
+    /// What was read after this moment is read now, unless it was read after the same one before.
+    async fn states_or_kept(&self, wanted: &HashSet<Which>) -> Result<Found, StoreError> {
+        let moment = self.together.moments.now(&self.connection).await?;
+        let mut found = self.together.kept().at(&moment, wanted);
+        let missing: HashSet<Which> = wanted.iter().filter(|which| !found.contains_key(which)).cloned().collect();
+        if !missing.is_empty() {
+            let read = states(&self.connection, &missing).await?;
+            self.together.kept().put(&moment, &read);
+            found.extend(read);
+        }
+        Ok(found)
+    }
+
     async fn read_alone(&self, which: Which) -> Result<Option<FileState>, StoreError> {
         let alone = HashSet::from([which.clone()]);
-        Ok(self.bounded(|| states(&self.connection, &alone)).await?.remove(&which))
+        let read = self.bounded(|| states(&self.connection, &alone)).await?;
+        Ok(read.get(&which).map(|state| FileState::clone(state)))
     }
 }
 
 /// All of them that exist.
-async fn states(on: &impl ConnectionTrait, wanted: &HashSet<Which>) -> Result<HashMap<Which, FileState>, StoreError> {
+async fn states(on: &impl ConnectionTrait, wanted: &HashSet<Which>) -> Result<Found, StoreError> {
     let mut current = Vec::new();
     let mut versions = Vec::new();
     let mut only = Vec::new();
@@ -144,12 +184,12 @@ async fn states(on: &impl ConnectionTrait, wanted: &HashSet<Which>) -> Result<Ha
     let mut found = HashMap::with_capacity(wanted.len());
     if !current.is_empty() {
         for state in read::states(on, read::files(&current)).await? {
-            found.insert(Which::Current(state.file.id), state);
+            found.insert(Which::Current(state.file.id), Arc::new(state));
         }
     }
     if !versions.is_empty() {
         for state in read::states(on, read::file_versions(&versions)).await? {
-            found.insert(Which::Version(state.file.id, state.version.id), state);
+            found.insert(Which::Version(state.file.id, state.version.id), Arc::new(state));
         }
     }
     if !only.is_empty() {
@@ -159,7 +199,7 @@ async fn states(on: &impl ConnectionTrait, wanted: &HashSet<Which>) -> Result<Ha
             Which::Only(file, version, preset) => Some((which, preset, *by_version.get(&(*file, *version))?)),
             Which::Current(_) | Which::Version(..) => None,
         });
-        found.extend(asked.map(|(which, preset, state)| (which.clone(), with_only(state, preset))));
+        found.extend(asked.map(|(which, preset, state)| (which.clone(), Arc::new(with_only(state, preset)))));
     }
     Ok(found)
 }
@@ -223,7 +263,7 @@ mod tests {
 
     #[test]
     fn those_who_come_while_queries_run_share_the_next_one() {
-        let together = Together::default();
+        let together = Together::new(Moments::Postgres);
         let mut started = 0;
         for n in 1..=100 {
             started += usize::from(together.join(read(n).0));
