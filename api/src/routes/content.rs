@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use shared::domain::access::Access;
+use shared::domain::ids::Sha256Digest;
 use shared::domain::representation::{Content, PageContent, State};
 use shared::ports::blob_store::PresignedHeaders;
 
@@ -120,9 +121,9 @@ impl Answer<'_> {
 
     /// For good only under a URL that names these very bytes.
     fn cache_control(&self) -> HeaderValue {
-        let names_the_bytes =
-            |v: &str| v == content_digest(self.content).to_string() || v == self.page.sha256().to_string();
-        caching::cache_control(self.is_public(), self.query.v.as_deref().is_some_and(names_the_bytes))
+        let named = self.query.v.as_deref().and_then(|v| v.parse::<Sha256Digest>().ok());
+        let names_the_bytes = named.is_some_and(|v| v == self.page.sha256() || v == content_digest(self.content));
+        caching::cache_control(self.is_public(), names_the_bytes)
     }
 
     /// Without `set_content_disposition_type` there is no such header: contract section 2.9.

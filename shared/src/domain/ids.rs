@@ -151,8 +151,11 @@ impl Sha256Digest {
 }
 
 impl fmt::Display for Sha256Digest {
+    /// As hex, in one piece: tags and keys of everything that is delivered are made of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let hex: String = digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect();
+        f.write_str(&hex)
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use sea_orm::sqlx::pool::PoolConnectionMetadata;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
@@ -17,6 +18,9 @@ use super::reach::Reach;
 
 /// Longest time that one statement may take; ours take milliseconds.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection that was used a moment ago is not asked whether it still lives: that would double every statement's way.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// Rows that SQLite may read before somebody takes them: more than any query of ours has.
 const ROWS_AHEAD: usize = 2048;
@@ -56,6 +60,8 @@ async fn open_sqlite(config: &Config, path: &Path) -> Result<DatabaseConnection,
     let pool = SqlitePoolOptions::new()
         .max_connections(config.connections_max)
         .acquire_timeout(config.acquire_timeout())
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| Box::pin(still_lives(connection, used)))
         .connect_with(sqlite_options(config, path))
         .await
         .map_err(connect_error)?;
@@ -93,8 +99,21 @@ async fn open_postgres(config: &Config, options: PgConnectOptions) -> Result<Dat
     let pool = PgPoolOptions::new()
         .max_connections(config.connections_max)
         .acquire_timeout(config.acquire_timeout())
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| Box::pin(still_lives(connection, used)))
         .connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+/// Asks a connection that nobody has used for a while; one that fails is replaced by the pool.
+async fn still_lives<C: sqlx::Connection>(
+    connection: &mut C,
+    used: PoolConnectionMetadata,
+) -> Result<bool, sqlx::Error> {
+    if used.idle_for > TRUSTED_FOR {
+        connection.ping().await?;
+    }
+    Ok(true)
 }
 
 /// SQLite opens what it may not write, and says so only when somebody writes.

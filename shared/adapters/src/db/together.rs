@@ -27,6 +27,9 @@ const BATCH_MAX: usize = 64;
 /// Most such queries at a time. More of them would be smaller, and it is their number that costs.
 const RUNNING_MAX: usize = 1;
 
+/// Most turns that a query lets others have so that they come along, while they do.
+const GATHERED_MAX: usize = 8;
+
 /// A file as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Which {
@@ -88,6 +91,19 @@ impl Together {
         starts
     }
 
+    /// Lets requests that have arrived already, and were not looked at yet, come along.
+    async fn gather(&self) {
+        let mut before = 0;
+        for _ in 0..GATHERED_MAX {
+            tokio::task::yield_now().await;
+            let waiting = self.waiting().reads.len();
+            if waiting == before || waiting >= BATCH_MAX {
+                return;
+            }
+            before = waiting;
+        }
+    }
+
     /// The next batch; without one, the query that asks has ended.
     fn next(&self) -> Option<Vec<Read>> {
         let mut waiting = self.waiting();
@@ -116,8 +132,7 @@ impl Database {
     /// A task of its own: whoever started it may stop waiting, the others do not.
     async fn answer_those_who_wait(self) {
         loop {
-            // Requests that have arrived already, and were not looked at yet, come along.
-            tokio::task::yield_now().await;
+            self.together.gather().await;
             let Some(reads) = self.together.next() else { return };
             // A panic takes the answers of one batch along, not the place of a running query.
             let answered = AssertUnwindSafe(self.answer(reads)).catch_unwind().await;
