@@ -80,20 +80,23 @@ async fn another_process_does_not_let_go_of_the_file() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: run `make test`"]
 async fn a_server_that_froze_is_away_and_comes_back() {
-    let (server, database) = {
-        let url = postgresql_url();
-        let (before, after) = url.split_once('@').unwrap();
-        let (address, database) = after.split_once('/').unwrap();
-        let link = Link::to(address.to_owned()).await;
-        (link.clone(), format!("{before}@{}/{database}", link.address))
-    };
-    let store = Database::connect(&impatient(database)).await.unwrap();
-    store.pending_migrations().await.unwrap();
-    server.freeze(true);
-    let begun = Instant::now();
-    expect_away(store.pending_migrations().await, begun);
-    server.freeze(false);
-    eventually("the server is back", || async { store.pending_migrations().await.ok() }).await;
+    let scratch = super::scratch::Scratch::postgresql().await;
+    scratch
+        .run(|place| async move {
+            let file = registered(&place.store, &photo("beach.jpg")).await.file_id;
+            let (before, after) = place.config.url.split_once('@').unwrap();
+            let (address, database) = after.split_once('/').unwrap();
+            let server = Link::to(address.to_owned()).await;
+            let url = format!("{before}@{}/{database}", server.address);
+            let store = Database::connect(&Config { acquire_timeout_seconds: 5, ..config(url) }).await.unwrap();
+            assert!(store.file(file).await.unwrap().is_some());
+            server.freeze(true);
+            let begun = Instant::now();
+            expect_away(store.file(file).await, begun);
+            server.freeze(false);
+            eventually("the server is back", || async { store.file(file).await.ok() }).await;
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,6 +87,7 @@ const DEADLOCK_TRIES_MAX: u32 = 5;
 pub struct Database {
     connection: DatabaseConnection,
     call_timeout: Duration,
+    read_timeout: Duration,
     reach: Reach,
     together: Arc<Together>,
 }
@@ -97,8 +98,13 @@ impl Database {
         let connection = connect::open(config).await;
         error::count(&connection);
         let call_timeout = config.acquire_timeout() + connect::STATEMENT_TIMEOUT;
-        let together = Arc::new(Together::new(connect::moments(config)));
-        Ok(Self { connection: connection?, call_timeout, reach: connect::reach(config), together })
+        Ok(Self {
+            connection: connection?,
+            call_timeout,
+            read_timeout: config.acquire_timeout(),
+            reach: connect::reach(config),
+            together: Arc::new(Together::new(connect::moments(config))),
+        })
     }
 
     /// Closes every connection and waits until they are.

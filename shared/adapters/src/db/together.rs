@@ -145,7 +145,8 @@ impl Database {
     async fn answer(&self, reads: Vec<Read>) {
         let wanted: HashSet<Which> = reads.iter().map(|read| read.which.clone()).collect();
         let is_one = reads.len() == 1;
-        let read = self.bounded(|| async {
+        // Everybody waits for this one: a server that froze must not hold them longer than one that does not answer.
+        let read = self.bounded_by(self.read_timeout, || async {
             // Whether anything was committed is one question more: too many for somebody who asks alone.
             if is_one { states(&self.connection, &wanted).await } else { self.states_or_kept(&wanted).await }
         });
@@ -179,7 +180,7 @@ impl Database {
 
     async fn read_alone(&self, which: Which) -> Result<Option<FileState>, StoreError> {
         let alone = HashSet::from([which.clone()]);
-        let read = self.bounded(|| states(&self.connection, &alone)).await?;
+        let read = self.bounded_by(self.read_timeout, || states(&self.connection, &alone)).await?;
         Ok(read.get(&which).map(|state| FileState::clone(state)))
     }
 }
