@@ -194,6 +194,7 @@ behaviours! {
         a_removal_that_comes_first_is_remembered,
         a_removal_that_comes_again_and_later_counts,
         a_removed_version_goes_alone_and_the_last_one_with_its_file,
+        what_was_put_without_versions_is_removed_without_the_others,
         the_way_through_the_trash_is_told,
         what_is_in_the_trash_is_not_redriven,
         what_was_in_the_trash_for_long_enough_is_removed_for_good,

@@ -232,6 +232,7 @@ fn version() -> Value {
     object(&json!({
         "id": id(),
         "sequence": text_or_null(),
+        "object_version": text_or_null(),
         "format": text_or_null(),
         "width": count_or_null(),
         "height": count_or_null(),
