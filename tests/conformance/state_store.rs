@@ -177,6 +177,7 @@ behaviours! {
     }
     webhooks {
         a_webhook_reads_back_and_is_told_what_comes,
+        an_old_secret_counts_for_its_grace,
         one_at_a_time_has_the_turn_of_a_webhook,
         what_failed_comes_again_after_its_wait,
         one_that_fails_is_paused_and_in_the_end_switched_off,
