@@ -83,7 +83,7 @@ fn meaning(meaning: &Meaning) -> Value {
     match meaning {
         Meaning::Register(new) => registration(new),
         Meaning::Delete(deletion) => json!({
-            "meaning": "delete", "tenant": deletion.tenant, "file": deletion.file_identity, "version": deletion.version,
+            "meaning": "delete", "tenant": deletion.tenant, "file": deletion.file_identity, "version": deletion.version(),
             "occurred_at_ms": deletion.order.occurred_at,
         }),
         Meaning::ChangeAccess(change) => json!({

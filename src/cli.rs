@@ -35,6 +35,7 @@ Examples:
   THUMBLINE__DATABASE__URL=postgres://… thumbline migrate
   thumbline render *.jpg --preset jpg_320x320,jpg_thumb_94x94 --out thumbs --explain
   thumbline explain 42                           tells what happened to file 42, and why
+  thumbline bench load photo.jpg --rate 20       puts load on a deployment and tells what it carries
   thumbline redrive --code dependency_down --since 2h --dry-run
   thumbline gc                                   says which blobs no row refers to; --apply deletes them
   thumbline doctor                               tells what is missing and what to do about it
@@ -57,7 +58,7 @@ pub enum Command {
     Migrate(RoleArguments),
     /// Render files without any server
     Render(render_files::Arguments),
-    /// Measure what this machine can do
+    /// Measure what this machine renders, or what a deployment carries
     #[command(subcommand)]
     Bench(bench::Bench),
     /// Tell which dialect a message is, what it means, and what is wrong with it

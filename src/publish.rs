@@ -40,6 +40,9 @@ pub struct Arguments {
     /// The producer's name for this version
     #[arg(long)]
     version_id: Option<String>,
+    /// The store's own id of the object's version, in a bucket with versions: that very one is read
+    #[arg(long, conflicts_with = "deleted")]
+    object_version: Option<String>,
     /// Order among the versions of the file
     #[arg(long)]
     sequence: Option<String>,
@@ -151,6 +154,7 @@ fn fields(arguments: &Arguments, bucket: &str, key: &str) -> Map<String, Value> 
         ("tenant", arguments.tenant.as_deref()),
         ("source_id", arguments.source_id.as_deref()),
         ("version_id", arguments.version_id.as_deref()),
+        ("object_version", arguments.object_version.as_deref()),
         ("sequence", arguments.sequence.as_deref()),
         ("lane", arguments.lane.as_deref()),
     ];
@@ -162,9 +166,12 @@ fn notification(arguments: &Arguments, (bucket, key): (&str, &str), time: &str, 
     if arguments.tenant.is_some() || arguments.source_id.is_some() || arguments.lane.is_some() {
         bail!("notifications of stores have no tenant, source_id or lane: use --dialect bare or cloudevents");
     }
-    let sequencer = arguments.sequence.clone().unwrap_or_else(|| format!("{nanos:016X}"));
-    let version_id = arguments.version_id.as_deref().unwrap_or_default();
-    Ok(if matches!(arguments.dialect, Written::S3) {
+    let is_ceph = matches!(arguments.dialect, Written::S3);
+    let sequencer = arguments.sequence.clone();
+    let sequencer = sequencer.unwrap_or_else(|| if is_ceph { ceph_sequencer(nanos) } else { format!("{nanos:016X}") });
+    // A store knows no other name of a version than its own.
+    let version_id = arguments.object_version.as_deref().or(arguments.version_id.as_deref()).unwrap_or_default();
+    Ok(if is_ceph {
         let name = if arguments.deleted { "ObjectRemoved:Delete" } else { "ObjectCreated:Put" };
         json!({ "Records": [{
             "eventVersion": "2.2", "eventSource": "ceph:s3", "awsRegion": "", "eventTime": time, "eventName": name,
@@ -185,9 +192,16 @@ fn notification(arguments: &Arguments, (bucket, key): (&str, &str), time: &str, 
     })
 }
 
+/// Ceph writes the time's bytes as they lie in memory, seconds and nanoseconds with the least significant byte first.
+fn ceph_sequencer(nanos: u128) -> String {
+    let (seconds, nanos) = ((nanos / 1_000_000_000) as u32, (nanos % 1_000_000_000) as u32);
+    format!("{:08X}{:08X}", seconds.swap_bytes(), nanos.swap_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use shared::domain::file_change::Deleted;
     use shared::domain::preset::PresetTable;
     use shared::domain::source::{AllowedBucket, AllowedBuckets};
     use shared::event::{Meaning, read};
@@ -217,7 +231,7 @@ mod tests {
             assert_eq!(new.file_identity, "s3://uploads/a+b%20/ü.jpg", "{dialect}");
             assert_eq!(new.order.sequence.as_deref(), Some(&*format!("s{:0<64}", "7A")));
             let deleted = meaning(&format!("s3://uploads/a --deleted --dialect {dialect}"));
-            assert!(matches!(&deleted, Meaning::Delete(gone) if gone.version.is_none()), "{dialect}: {deleted:?}");
+            assert!(matches!(&deleted, Meaning::Delete(gone) if gone.what == Deleted::File), "{dialect}: {deleted:?}");
         }
     }
 

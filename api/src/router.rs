@@ -151,6 +151,7 @@ fn table(ops: &Arc<Ops>) -> Vec<Route> {
         read("/v1/webhooks/{id}/test", Operator, post(routes::webhooks::test)),
         read("/v1/webhooks/{id}/enable", Operator, post(routes::webhooks::enable)),
         read("/v1/webhooks/{id}/disable", Operator, post(routes::webhooks::disable)),
+        read("/v1/webhooks/{id}/rotate", Operator, post(routes::webhooks::rotate)),
         read("/", Public, get(routes::console::get)),
         // Operations.
         read("/livez", Public, get(ops::livez)),

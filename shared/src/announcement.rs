@@ -8,7 +8,6 @@ use crate::domain::announcement::{News, Position};
 use crate::domain::file::{FileState, FileVersion, UnixMillis, VersionIdentity};
 use crate::domain::preset::PresetName;
 use crate::domain::representation::{Representation, State};
-use crate::domain::source::SourceLocation;
 use crate::event::identity;
 use crate::ports::work_queue::Message;
 
@@ -46,16 +45,14 @@ pub fn message(body: &str) -> Message {
 }
 
 fn data(news: &News, state: &FileState) -> Value {
-    let source = match &state.version.source {
-        SourceLocation::Bucket { .. } => Some(state.version.source.display()),
-        SourceLocation::Uploaded(_) => None,
-    };
+    let source = &state.version.source;
     let mut data = json!({
         "file_id": state.file.id,
         "file_version_id": state.version.id,
         "tenant": state.file.tenant,
         "source_id": identity::source_id(&state.file.identity),
-        "source": source,
+        "source": source.address(),
+        "object_version": source.object_version(),
         "name": state.version.name,
         "is_current": state.file.current_version == state.version.id,
     });

@@ -66,7 +66,8 @@ impl Scan<'_> {
         let last = objects.last().map(|object| object.key.clone());
         let listed = objects.len() as u64;
         let mut registered = 0;
-        for new in self.missing(&objects).await? {
+        let missing = self.missing(objects).await?;
+        for new in self.versioned(missing).await? {
             // A wake that could not be published costs the sweeper's patience and no more.
             registered += u64::from(register(self.store, self.queue, &new).await?.registration.is_new);
         }
@@ -74,20 +75,42 @@ impl Scan<'_> {
     }
 
     /// What is in the listing and not in the rows, or there with other bytes.
-    async fn missing(&self, objects: &[SourceObject]) -> Result<Vec<NewFileVersion>, StoreError> {
-        let found: Vec<_> = objects
-            .iter()
-            .filter_map(|object| event::of_listed_object(self.bucket, object, self.lane, self.buckets, self.presets))
-            .collect();
-        let Some(tenant) = found.first().map(|new| new.tenant.clone()) else { return Ok(Vec::new()) };
-        let identities: Vec<String> = found.iter().map(|new| new.file_identity.clone()).collect();
+    async fn missing(&self, objects: Vec<SourceObject>) -> Result<Missing, StoreError> {
+        let read = |object: SourceObject| self.read(&object).map(|new| (object, new));
+        let found: Missing = objects.into_iter().filter_map(read).collect();
+        let Some(tenant) = found.first().map(|(_, new)| new.tenant.clone()) else { return Ok(Vec::new()) };
+        let identities: Vec<String> = found.iter().map(|(_, new)| new.file_identity.clone()).collect();
         let known = self.scans.known(&tenant, &identities).await?;
         let known: BTreeMap<&str, &KnownSource> = known.iter().map(|known| (known.identity.as_str(), known)).collect();
         let is_missing =
             |new: &NewFileVersion| known.get(new.file_identity.as_str()).is_none_or(|known| differs(known, new));
-        Ok(found.into_iter().filter(is_missing).collect())
+        Ok(found.into_iter().filter(|(_, new)| is_missing(new)).collect())
+    }
+
+    /// The versions of what is missing, each asked for on its own: listings do not tell them. Where the first object has
+    /// none, the bucket keeps none.
+    async fn versioned(&self, missing: Missing) -> Result<Vec<NewFileVersion>, BlobError> {
+        let mut versioned = Vec::with_capacity(missing.len());
+        let mut has_versions = true;
+        for (object, new) in missing {
+            if !has_versions {
+                versioned.push(new);
+                continue;
+            }
+            let object = self.sources.with_version(self.bucket, object).await?;
+            has_versions = object.version.is_some();
+            versioned.push(self.read(&object).unwrap_or(new));
+        }
+        Ok(versioned)
+    }
+
+    fn read(&self, object: &SourceObject) -> Option<NewFileVersion> {
+        event::of_listed_object(self.bucket, object, self.lane, self.buckets, self.presets)
     }
 }
+
+/// Objects that no row knows, with what to register for them.
+type Missing = Vec<(SourceObject, NewFileVersion)>;
 
 /// Whether the object has other bytes than the version that is shown: by the entity tag where both have one, else by the
 /// length.

@@ -97,6 +97,7 @@ fn fields() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         ),
         ("source_id", id, not_id),
         ("version_id", name.clone(), not_name.clone()),
+        ("object_version", name.clone(), not_name.clone()),
         ("name", name, not_name),
         ("content_type", short.clone(), not_short.clone()),
         ("parent", short.clone(), not_short.clone()),

@@ -63,6 +63,9 @@ fn nothing_in_an_event_is_an_address() {
     for key in ["http://169.254.169.254/latest/meta-data", "//evil.example/x.jpg", "\\\\evil\\share\\x.jpg"] {
         let fields = serde_json::json!({ "bucket": "uploads", "key": key, "url": "http://[::1]/", "endpoint": "evil" });
         let Meaning::Register(new) = read(fields) else { continue };
-        assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".to_owned(), key: key.to_owned() });
+        assert_eq!(
+            new.source,
+            SourceLocation::Bucket { bucket: "uploads".to_owned(), key: key.to_owned(), version: None }
+        );
     }
 }

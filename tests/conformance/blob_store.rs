@@ -263,6 +263,6 @@ async fn uploaded_sources_are_our_own_blobs(store: Arc<dyn BlobStore>) {
 
 async fn buckets_that_are_not_configured_are_never_asked(store: Arc<dyn BlobStore>) {
     let sources = adapters::blob::open_sources(&[], &config("file:unused"), store).unwrap();
-    let elsewhere = SourceLocation::Bucket { bucket: "elsewhere".into(), key: "k".into() };
+    let elsewhere = SourceLocation::Bucket { bucket: "elsewhere".into(), key: "k".into(), version: None };
     assert!(matches!(error(sources.open(&elsewhere).await), BlobError::UnknownBucket(name) if name == "elsewhere"));
 }

@@ -177,6 +177,7 @@ behaviours! {
     }
     webhooks {
         a_webhook_reads_back_and_is_told_what_comes,
+        an_old_secret_counts_for_its_grace,
         one_at_a_time_has_the_turn_of_a_webhook,
         what_failed_comes_again_after_its_wait,
         one_that_fails_is_paused_and_in_the_end_switched_off,
@@ -194,6 +195,7 @@ behaviours! {
         a_removal_that_comes_first_is_remembered,
         a_removal_that_comes_again_and_later_counts,
         a_removed_version_goes_alone_and_the_last_one_with_its_file,
+        what_was_put_without_versions_is_removed_without_the_others,
         the_way_through_the_trash_is_told,
         what_is_in_the_trash_is_not_redriven,
         what_was_in_the_trash_for_long_enough_is_removed_for_good,

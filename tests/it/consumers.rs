@@ -146,6 +146,34 @@ async fn everybody_is_told_the_same_and_who_was_down_hears_it_later() {
         events
     };
     assert_eq!(bodies(&receiving_python), bodies(&receiving_node), "both got the same bodies");
+
+    // With another secret: receivers that know the old one or the new one verify what they get, until the old one ends.
+    let rotate = async |path: &str, grace: u64| {
+        let wanted = json!({ "grace_seconds": grace }).to_string().into_bytes();
+        let rotated = client.post(&format!("{path}/rotate"), "application/json", wanted).await;
+        rotated.json::<Value>().await.unwrap()["secret"].as_str().unwrap().to_owned()
+    };
+    let (for_python, for_node) = (rotate(&python.0, 3600).await, rotate(&node.0, 3600).await);
+    drop(receiving_node);
+    let receiving_node = Receiver::start("receive.mjs", ports[1], &for_node);
+    rendered(&production, "rotated.png").await;
+    eventually("both have verified it, one by the old secret and one by the new", || async {
+        let verified = (receiving_python.ids().len(), receiving_node.ids().len());
+        (verified == (2 * EVENTS_PER_PICTURE, EVENTS_PER_PICTURE)).then_some(())
+    })
+    .await;
+    // In wrong hands, it ends at once.
+    rotate(&python.0, 0).await;
+    drop(receiving_python);
+    for (secret, whose) in [(&python.1, "the first one's"), (&for_python, "the one's before")] {
+        let receiver = Receiver::start("receive.py", ports[0], secret);
+        eventually(&format!("a signature is not {whose}"), || async {
+            let tested = client.post(&format!("{}/test", python.0), "application/json", Vec::new()).await;
+            (tested.json::<Value>().await.unwrap()["status"] == 401).then_some(())
+        })
+        .await;
+        drop(receiver);
+    }
     production.finish().await;
 }
 

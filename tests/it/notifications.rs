@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::client::states;
 use crate::harness::eventually;
@@ -51,6 +51,103 @@ async fn a_bucket_notification_is_all_that_a_bucket_needs() {
     let kinds: Vec<_> =
         told["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"source_removed") && kinds.contains(&"restored"), "{kinds:?}");
+
+    // Once the bucket keeps versions, the store names them, and a delete marker hides the file.
+    production.keep_versions().await;
+    let first = production.put_version(KEYS[0], &pictures::png(500, 50)).await;
+    let is_version = |file: &Value| !file["version"]["object_version"].is_null();
+    let versioned = announced(&production, KEYS[0], &pictures::png(500, 50), is_version).await;
+    let id = versioned["id"].as_str().unwrap();
+    assert_eq!(client.settled(id).await["version"]["width"], 500);
+    production.delete_version(KEYS[0], &first).await;
+    let shown = format!("/v1/files/{id}");
+    deleted(&production, KEYS[0], async || client.get(&shown).await.status().as_u16() == 404).await;
+    production.finish().await;
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ, PostgreSQL and S3: run `make test`"]
+async fn in_a_bucket_with_versions_each_shows_its_own_bytes() {
+    let production = Production::start(1, &[]).await;
+    let client = production.client();
+    production.keep_versions().await;
+    let first = production.put_version("a.png", &pictures::png(100, 50)).await;
+    let second = production.put_version("a.png", &pictures::png(200, 50)).await;
+    production.delete_source("a.png").await;
+    // Told in the wrong order, and when the object itself cannot be seen any more. Ceph writes the time 0x6B02AD00 and the
+    // second before it like this.
+    let told = async |name: &str, version: &str, sequencer: &str| {
+        let object = json!({ "key": "a.png", "versionId": version, "sequencer": sequencer });
+        let s3 = json!({ "bucket": { "name": production.uploads_bucket() }, "object": object });
+        let record = json!({ "eventSource": "ceph:s3", "eventName": name, "s3": s3 });
+        production.publish(&json!({ "Records": [record] }).to_string()).await;
+    };
+    told("ObjectCreated:Put", &second, "00AD026B00000000").await;
+    let file = production.file_at("a.png").await;
+    let shown = format!("/v1/files/{}", file["id"].as_str().unwrap());
+    told("ObjectCreated:Put", &first, "FFAC026B00000000").await;
+    let older = eventually("the older version is registered", || async {
+        let versions = client.json(&format!("{}/versions", shown.replace("v1", "2.0"))).await;
+        versions["entries"].as_array().unwrap().iter().find(|one| one["id"] != file["version"]["id"]).cloned()
+    })
+    .await;
+    let widths = async || {
+        let mut widths = Vec::new();
+        for version in [&older["id"], &file["version"]["id"]] {
+            let (id, version) = (file["id"].as_str().unwrap(), version.as_str().unwrap());
+            let path = format!("/2.0/internal_files/{id}/versions/{version}/representations/jpg_320x320/content/");
+            let content = eventually("the version has its representation", || async {
+                let answer = client.get(&path).await;
+                if answer.status().as_u16() == 200 { Some(answer.bytes().await.unwrap()) } else { None }
+            });
+            widths.push(pictures::decoded(&content.await).width());
+        }
+        widths
+    };
+    assert_eq!(widths().await, [100, 200]);
+    let is_shown = async |version: &str| {
+        eventually("that version is shown", || async {
+            (client.json(&shown).await["version"]["object_version"] == version).then_some(())
+        })
+        .await;
+    };
+    is_shown(&second).await;
+
+    // A version that is gone before anybody read it says so; once it is announced that it is gone, the one before is shown.
+    let third = production.put_version("a.png", &pictures::png(300, 50)).await;
+    production.delete_version("a.png", &third).await;
+    told("ObjectCreated:Put", &third, "01AD026B00000000").await;
+    let reason = eventually("the version is missed", || async {
+        let thumb = client.json(&shown).await["representations"][0].clone();
+        (thumb["code"] == "source_missing").then(|| thumb["reason"].as_str().unwrap().to_owned())
+    })
+    .await;
+    assert!(reason.contains(&format!("a.png?versionId={third} is not there")), "{reason}");
+    told("ObjectRemoved:Delete", &third, "02AD026B00000000").await;
+    is_shown(&second).await;
+    // Neither what was put before there were versions nor an old version is the file.
+    told("ObjectRemoved:Delete", "null", "03AD026B00000000").await;
+    told("ObjectRemoved:Delete", &first, "04AD026B00000000").await;
+    eventually("the old version is in the trash", || async {
+        let versions = client.json(&format!("{}/versions", shown.replace("v1", "2.0"))).await;
+        let old = versions["entries"].as_array().unwrap().iter().find(|one| one["id"] == older["id"]).cloned();
+        old.is_none_or(|old| !old["trashed_at"].is_null()).then_some(())
+    })
+    .await;
+    is_shown(&second).await;
+    told("ObjectRemoved:DeleteMarkerCreated", "", "05AD026B00000000").await;
+    eventually("the file is gone", || async { (client.get(&shown).await.status().as_u16() == 404).then_some(()) })
+        .await;
+
+    // What was never told is found with its version.
+    let never_told = production.put_version("b.png", &pictures::png(100, 50)).await;
+    let backfill = format!("backfill --json s3://{}/b", production.uploads_bucket());
+    assert!(production.command(&backfill).output().unwrap().status.success());
+    production.put_version("b.png", &pictures::png(200, 50)).await;
+    let found = production.file_at("b.png").await;
+    assert_eq!(found["version"]["object_version"], never_told);
+    let found = client.settled(found["id"].as_str().unwrap()).await;
+    assert_eq!(found["version"]["width"], 100, "what was put over it is another version");
     production.finish().await;
 }
 

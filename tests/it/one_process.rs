@@ -301,6 +301,29 @@ async fn who_waits_listens_or_has_a_webhook_is_told_and_a_restart_loses_nothing(
     assert_eq!((&event["data"]["file_id"], &event["type"]), (&id.into(), &"thumbline.file_version.completed".into()));
 }
 
+#[tokio::test]
+async fn load_is_measured_and_leaves_nothing_behind() {
+    let one = OneProcess::start(&[]);
+    let picture = one.data.path().join("load.jpg");
+    std::fs::write(&picture, pictures::jpeg(400, 300)).unwrap();
+    let server = format!("http://{}", one.process.address("api"));
+    let load = |server: &str, count: &str| {
+        let arguments = ["bench", "load", picture.to_str().unwrap(), "--server", server, "--count", count];
+        thumbline(&[&arguments[..], &["--rate", "50", "--at-once", "3", "--json"]].concat()).output().unwrap()
+    };
+    let ran = load(&server, "6");
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{told}{}", String::from_utf8_lossy(&ran.stderr));
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["uploads"], &told["failed"]), (&6.into(), &0.into()), "{told}");
+    assert!(told["viewable_ms"]["p99"].as_f64() >= told["answered_ms"]["p50"].as_f64(), "{told}");
+    let rendered = one.client().metric("thumbline_stage_duration_seconds_count{stage=\"render\"}").await;
+    assert!(rendered >= 6.0, "each is a picture of its own: {rendered}");
+    assert_eq!(one.client().json("/v1/files").await["files"].as_array().unwrap().len(), 0);
+    assert_eq!(load("http://127.0.0.1:9", "2").status.code(), Some(3));
+    assert_eq!(load("https://127.0.0.1:9", "2").status.code(), Some(2));
+}
+
 /// The head and the body of the first request, which is answered with a success.
 fn receive(receiver: &std::net::TcpListener) -> (String, String) {
     loop {

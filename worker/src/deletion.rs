@@ -21,7 +21,7 @@ pub(crate) async fn delete(worker: &Worker, deletion: &FileDeletion) -> Result<E
     tracing::info!(
         tenant = %deletion.tenant,
         file.identity = deletion.file_identity,
-        file_version.identity = deletion.version,
+        what = ?deletion.what,
         outcome = outcome.name(),
         "an announced deletion: {}",
         told(removal),

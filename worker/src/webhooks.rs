@@ -200,7 +200,7 @@ async fn post(worker: &Worker, webhook: &Webhook, due: Due) -> (Due, Result<Rece
     let announcement = &due.announcement;
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (id, body) = (announcement.position.to_string(), announcement.body.as_str());
-    let signature = webhook.secret.sign(&id, timestamp, body.as_bytes());
+    let signature = webhook.sign(&id, timestamp, body.as_bytes());
     let delivery = Delivery { url: &webhook.subscription.url, id: &id, timestamp, signature: &signature, body };
     let posted = worker.deps.webhook_sender.post(&delivery).await;
     (due, posted)
@@ -286,6 +286,7 @@ mod tests {
             id: 1,
             subscription: Subscription { url, description, topics: Vec::new(), tenant: None },
             secret: Secret::new([1; SECRET_BYTES]),
+            old_secret: None,
             created_at: 0,
             position: 0,
             health: Health { failures, ..Health::default() },

@@ -311,6 +311,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..GET
     },
     Operation {
+        method: "post",
+        path: "/v1/webhooks/{id}/rotate",
+        id: "rotateWebhookSecret",
+        tag: "webhooks",
+        summary: "Give a webhook another secret; the old one counts as well for a while",
+        parameters: &[WEBHOOK],
+        body: Some("WebhookRotation"),
+        answers: &[json("NewWebhook", "The webhook, with its new secret: it is shown this once.")],
+    },
+    Operation {
         path: "/v1/openapi.json",
         id: "getOpenApi",
         tag: "service",

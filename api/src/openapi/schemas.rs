@@ -39,6 +39,19 @@ pub(super) fn all() -> Value {
         "WantedWebhook": wanted_webhook(),
         "Webhook": object(&webhook()),
         "WebhookPage": object(&json!({ "webhooks": list(&named("Webhook")), "next_cursor": text_or_null() })),
+        "WebhookRotation": json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "grace_seconds": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": 604_800,
+                    "default": 86_400,
+                    "description": "How long deliveries are signed with the old secret as well; 0 when it is in wrong hands.",
+                },
+            },
+        }),
         "WebhookTest": object(&json!({
             "delivered": { "type": "boolean" },
             "status": count_or_null(),
@@ -202,6 +215,7 @@ fn webhook() -> Value {
         "last_success_at": moment,
         "next_try_at": moment,
         "retrying": count(),
+        "old_secret_until": text_or_null(),
     })
 }
 
@@ -232,6 +246,7 @@ fn version() -> Value {
     object(&json!({
         "id": id(),
         "sequence": text_or_null(),
+        "object_version": text_or_null(),
         "format": text_or_null(),
         "width": count_or_null(),
         "height": count_or_null(),

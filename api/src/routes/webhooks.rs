@@ -1,4 +1,4 @@
-//! `/v1/webhooks`: who is told by requests of ours; make, list, look at, try, switch on and off, remove.
+//! `/v1/webhooks`: who is told by requests of ours; make, list, look at, try, switch on and off, give another secret, remove.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -14,7 +14,7 @@ use shared::ports::webhooks::{Delivery, Undeliverable};
 
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Params, Segment};
-use crate::wire::webhook::{NewWebhook, Wanted, WebhookEntry};
+use crate::wire::webhook::{NewWebhook, Rotation, Wanted, WebhookEntry};
 use crate::{App, paging};
 
 /// Most webhooks that there may be: each costs every worker a question now and then.
@@ -88,6 +88,19 @@ pub(crate) async fn disable(
     switch(&app, &id, Some(BY_OPERATOR)).await
 }
 
+/// Gives it a new secret, which is shown in this answer only; deliveries are signed with the old one as well for a while.
+pub(crate) async fn rotate(
+    State(app): State<Arc<App>>,
+    Segment(id): Segment,
+    JsonBody(rotation): JsonBody<Rotation>,
+) -> Result<Json<impl Serialize>, ApiError> {
+    let (id, grace) = (id.parse().map_err(|_| ApiError::NotFound)?, rotation.grace()?);
+    let secret = Secret::new(rand::random::<[u8; SECRET_BYTES]>());
+    let webhook = app.deps.webhooks.rotate(id, &secret, grace).await?.ok_or(ApiError::NotFound)?;
+    tracing::info!(webhook.id = id, grace_s = grace.as_secs(), "webhook {id} has another secret");
+    Ok(Json(NewWebhook::new(&webhook)))
+}
+
 async fn switch(app: &App, id: &str, off: Option<&str>) -> Result<Json<WebhookEntry>, ApiError> {
     let webhook = find(app, id).await?;
     app.deps.webhooks.switch(webhook.id, off).await?;
@@ -101,7 +114,7 @@ pub(crate) async fn test(State(app): State<Arc<App>>, Segment(id): Segment) -> R
     let timestamp = since_epoch.as_secs();
     let id = format!("test-{:016x}", rand::random::<u64>());
     let body = test_event(&id, i64::try_from(since_epoch.as_millis()).unwrap_or(0), &webhook).to_string();
-    let signature = webhook.secret.sign(&id, timestamp, body.as_bytes());
+    let signature = webhook.sign(&id, timestamp, body.as_bytes());
     let delivery = Delivery { url: &webhook.subscription.url, id: &id, timestamp, signature: &signature, body: &body };
     let began = Instant::now();
     let posted = app.deps.webhook_sender.post(&delivery).await;

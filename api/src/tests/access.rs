@@ -58,6 +58,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("/v1/webhooks/{id}/test", "operator"),
     ("/v1/webhooks/{id}/enable", "operator"),
     ("/v1/webhooks/{id}/disable", "operator"),
+    ("/v1/webhooks/{id}/rotate", "operator"),
     ("/v1/openapi.json", "public"),
     ("/docs", "public"),
     ("/", "public"),

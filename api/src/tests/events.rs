@@ -199,11 +199,22 @@ async fn webhooks_are_made_shown_switched_and_removed() {
     assert_eq!((&tested["delivered"], &tested["status"]), (&false.into(), &Value::Null), "nobody listens there");
     let off: Value = post(&format!("{path}/disable"), json!({})).await.json().await.unwrap();
     assert_eq!(off["disabled_reason"], "switched off by an operator");
+    let rotate = format!("{path}/rotate");
+    let rotated: Value = post(&rotate, json!({})).await.json().await.unwrap();
+    assert!(rotated["secret"].as_str().unwrap().starts_with("whsec_") && rotated["secret"] != made["secret"]);
+    assert!(rotated["old_secret_until"].is_string(), "{rotated}");
+    assert_eq!(api.json(&path).await["old_secret_until"], rotated["old_secret_until"]);
+    let leaked: Value = post(&rotate, json!({ "grace_seconds": 0 })).await.json().await.unwrap();
+    assert_eq!((&leaked["old_secret_until"], leaked["secret"] == rotated["secret"]), (&Value::Null, false));
+    for wrong in [json!({ "grace_seconds": 604_801 }), json!({ "grace_seconds": -1 }), json!({ "secret": "mine" })] {
+        assert_eq!(post(&rotate, wrong.clone()).await.status(), 400, "{wrong}");
+    }
     let on: Value = post(&format!("{path}/enable"), json!({})).await.json().await.unwrap();
     assert_eq!((&on["enabled"], &on["disabled_reason"]), (&true.into(), &Value::Null));
     assert_eq!(api.json("/v1/webhooks").await["webhooks"].as_array().unwrap().len(), 1);
     assert_eq!(api.request("DELETE", &path).send().await.unwrap().status(), 204);
-    for (method, path) in [("GET", path.clone()), ("DELETE", path.clone()), ("POST", format!("{path}/test"))] {
+    let gone = [("GET", path.clone()), ("DELETE", path.clone()), ("POST", format!("{path}/test")), ("POST", rotate)];
+    for (method, path) in gone {
         assert_eq!(api.request(method, &path).send().await.unwrap().status(), 404, "{method} {path}");
     }
     for wrong in [

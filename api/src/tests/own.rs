@@ -23,7 +23,7 @@ async fn a_file_shows_what_is_known_and_null_for_the_rest() {
     assert_eq!(file["id"], uploaded.file.to_string());
     assert_eq!((&file["tenant"], &file["name"]), (&json!("default"), &json!("cat.jpg")));
     let version = json!({
-        "id": uploaded.version.to_string(), "sequence": null, "format": null, "width": null, "height": null,
+        "id": uploaded.version.to_string(), "sequence": null, "object_version": null, "format": null, "width": null, "height": null,
         "pages": null, "bytes": 4, "sha256": Sha256Digest::of(b"meow").to_string(),
     });
     assert_eq!(file["version"], version);

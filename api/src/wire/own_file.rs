@@ -5,7 +5,6 @@ use shared::domain::failure::Failure;
 use shared::domain::file::{FileState, VersionIdentity};
 use shared::domain::preset::{Preset, PresetTable};
 use shared::domain::representation::{Content, Representation, State};
-use shared::domain::source::SourceLocation;
 use shared::event::identity;
 
 use super::timestamp::rfc3339;
@@ -39,6 +38,8 @@ pub(crate) struct OwnFile {
 struct Version {
     id: String,
     sequence: Option<String>,
+    /// The store's own id of the object's version: that very one is read.
+    object_version: Option<String>,
     format: Option<&'static str>,
     width: Option<u32>,
     height: Option<u32>,
@@ -77,10 +78,7 @@ impl OwnFile {
         Self {
             id: state.file.id.to_string(),
             source_id: identity::source_id(&state.file.identity).map(str::to_owned),
-            source: match &state.version.source {
-                SourceLocation::Bucket { .. } => Some(state.version.source.display()),
-                SourceLocation::Uploaded(_) => None,
-            },
+            source: state.version.source.address(),
             tenant: state.file.tenant.to_string(),
             name: state.version.name.clone(),
             created_at: rfc3339(state.file.created_at),
@@ -105,6 +103,7 @@ impl Version {
                 VersionIdentity::Named(name) => name.strip_prefix("sequence:").map(str::to_owned),
                 VersionIdentity::ByDigest(_) => None,
             },
+            object_version: version.source.object_version().map(str::to_owned),
             format: version.picture.map(|picture| picture.format.name()),
             width: version.picture.map(|picture| picture.dimensions.width),
             height: version.picture.map(|picture| picture.dimensions.height),

@@ -1,5 +1,7 @@
 //! A webhook as our own API shows it, and what is asked for.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use shared::domain::announcement::TOPICS;
 use shared::domain::webhook::{Subscription, Webhook};
@@ -9,6 +11,10 @@ use crate::error::ApiError;
 
 /// Longest description, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 500;
+/// How long the secret before counts unless somebody says otherwise: a day, as most who send webhooks have it.
+const GRACE_SECONDS: u64 = 86_400;
+/// The longest: a week.
+const GRACE_SECONDS_MAX: u64 = 604_800;
 
 /// What somebody wants to be told, and where.
 #[derive(Debug, Deserialize)]
@@ -22,6 +28,29 @@ pub(crate) struct Wanted {
     topics: Vec<String>,
     #[serde(default)]
     tenant: Option<String>,
+}
+
+/// How a secret is to be replaced.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rotation {
+    #[serde(default = "grace_by_default")]
+    grace_seconds: u64,
+}
+
+fn grace_by_default() -> u64 {
+    GRACE_SECONDS
+}
+
+impl Rotation {
+    /// How long the secret before counts as well.
+    pub(crate) fn grace(&self) -> Result<Duration, ApiError> {
+        if self.grace_seconds > GRACE_SECONDS_MAX {
+            let problem = format!("grace_seconds is {}, at most {GRACE_SECONDS_MAX} is right", self.grace_seconds);
+            return Err(ApiError::BadRequest(problem));
+        }
+        Ok(Duration::from_secs(self.grace_seconds))
+    }
 }
 
 /// A webhook without its secret.
@@ -46,9 +75,11 @@ pub(crate) struct WebhookEntry {
     next_try_at: Option<String>,
     /// Deliveries that failed and will be tried again.
     retrying: u64,
+    /// Until when deliveries are signed with the secret before as well.
+    old_secret_until: Option<String>,
 }
 
-/// A webhook that was just made, with its secret: it is shown this once.
+/// A webhook that was just made, or given another secret, with that secret: it is shown this once.
 #[derive(Debug, Serialize)]
 pub(crate) struct NewWebhook {
     #[serde(flatten)]
@@ -96,6 +127,7 @@ impl WebhookEntry {
             last_success_at: health.delivered_at.map(rfc3339),
             next_try_at: (health.failures > 0 && health.switched_off.is_none()).then(|| rfc3339(health.due_at)),
             retrying: health.waiting,
+            old_secret_until: webhook.old_secret.as_ref().map(|old| rfc3339(old.until)),
         }
     }
 }

@@ -65,7 +65,7 @@ mod tests {
             name: name.into(),
             parent: None,
             access: NewAccess::Default(None),
-            source: SourceLocation::Bucket { bucket: "b".into(), key: name.into() },
+            source: SourceLocation::Bucket { bucket: "b".into(), key: name.into(), version: None },
             declared: DeclaredFacts { size, ..DeclaredFacts::default() },
             sha1: None,
             bytes: None,

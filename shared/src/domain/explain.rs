@@ -274,7 +274,7 @@ mod tests {
             id: "7".parse().unwrap(),
             file_id: file.id,
             identity: VersionIdentity::Named("etag:1".into()),
-            source: SourceLocation::Bucket { bucket: "b".into(), key: "a.jpg".into() },
+            source: SourceLocation::Bucket { bucket: "b".into(), key: "a.jpg".into(), version: None },
             name: "a.jpg".into(),
             declared: DeclaredFacts::default(),
             sha1: None,

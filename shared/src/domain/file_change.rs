@@ -11,11 +11,32 @@ pub struct FileDeletion {
     pub tenant: Tenant,
     /// The file's identity within the tenant.
     pub file_identity: String,
-    /// Set when one version was deleted rather than the file: its identity as
-    /// [`VersionIdentity::Named`](super::file::VersionIdentity::Named) has it.
-    pub version: Option<String>,
+    /// What of it is gone.
+    pub what: Deleted,
     /// Where the deletion stands among the file's versions: one that is newer stays.
     pub order: VersionOrder,
+}
+
+impl FileDeletion {
+    /// The identity of the one version that is gone.
+    pub fn version(&self) -> Option<&str> {
+        match &self.what {
+            Deleted::Version(identity) => Some(identity),
+            Deleted::File | Deleted::Unversioned => None,
+        }
+    }
+}
+
+/// What of a file its producer has deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleted {
+    /// The file, whatever it shows.
+    File,
+    /// One version: its identity as [`VersionIdentity::Named`](super::file::VersionIdentity::Named) has it.
+    Version(String),
+    /// What was put while the bucket kept no versions: all versions whose source has none. In a bucket that never kept
+    /// any, that is the file.
+    Unversioned,
 }
 
 /// New access rules of a file.

@@ -19,15 +19,35 @@ pub enum SourceLocation {
         bucket: String,
         /// The object's key, decoded.
         key: String,
+        /// The store's own id of this version of the object, which is then the one that is read, whatever was put over
+        /// it since; `None` where the bucket has no versions, or nobody said: the newest is read.
+        version: Option<String>,
     },
 }
 
 impl SourceLocation {
-    /// `s3://bucket/key`, for people; an upload is named by its blob key.
+    /// `s3://bucket/key?versionId=version`, for people; an upload is named by its blob key.
     pub fn display(&self) -> String {
         match self {
             Self::Uploaded(key) => key.to_string(),
-            Self::Bucket { bucket, key } => format!("s3://{bucket}/{key}"),
+            Self::Bucket { bucket, key, version: None } => format!("s3://{bucket}/{key}"),
+            Self::Bucket { bucket, key, version: Some(version) } => format!("s3://{bucket}/{key}?versionId={version}"),
+        }
+    }
+
+    /// `s3://bucket/key`, the same for all versions of the object; `None` for uploads through our API.
+    pub fn address(&self) -> Option<String> {
+        match self {
+            Self::Uploaded(_) => None,
+            Self::Bucket { bucket, key, .. } => Some(format!("s3://{bucket}/{key}")),
+        }
+    }
+
+    /// The store's own id of the object's version, where it has one.
+    pub fn object_version(&self) -> Option<&str> {
+        match self {
+            Self::Uploaded(_) => None,
+            Self::Bucket { version, .. } => version.as_deref(),
         }
     }
 }

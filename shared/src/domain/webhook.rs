@@ -33,12 +33,35 @@ pub struct Webhook {
     pub subscription: Subscription,
     /// What deliveries are signed with.
     pub secret: Secret,
+    /// What they are signed with as well, for receivers that do not know the new one yet.
+    pub old_secret: Option<OldSecret>,
     /// When it was made, by the database's clock.
     pub created_at: UnixMillis,
     /// Up to where the log was delivered, or is being tried again.
     pub position: Position,
     /// Whether it is told anything, and how that goes.
     pub health: Health,
+}
+
+/// A secret that was replaced, and still counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// Until when, by the database's clock.
+    pub until: UnixMillis,
+}
+
+impl Webhook {
+    /// The value of `webhook-signature`: one signature for each secret that counts, as Standard Webhooks has it for secrets
+    /// that are being replaced; the newer one first. `timestamp` is in unix seconds.
+    pub fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
+        let new = self.secret.sign(id, timestamp, body);
+        match &self.old_secret {
+            Some(old) => format!("{new} {}", old.secret.sign(id, timestamp, body)),
+            None => new,
+        }
+    }
 }
 
 /// What somebody wants to be told, and where.
@@ -101,7 +124,7 @@ impl Secret {
         format!("{SECRET_PREFIX}{}", base64::encode(&self.0))
     }
 
-    /// The value of `webhook-signature`; `timestamp` is in unix seconds.
+    /// One signature, as a receiver makes it to compare; `timestamp` is in unix seconds.
     pub fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
         // HMAC takes keys of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::fact::{Fact, is_ours};
 use super::fields::{Fields, cut};
-use super::object::{Names, Object};
+use super::object::{Names, Object, Sequencer};
 use super::refusal::Refusal;
 use super::wire::{Moment, TEXT_BYTES_MAX, Text};
 
@@ -38,7 +38,7 @@ fn of_object(detail_type: &str, mut detail: Fields, occurred_at: Option<Moment>)
     let bucket = Fields::of(detail.required("bucket")?).required("name")?;
     let mut fields = Fields::of(detail.required("object")?);
     let key = fields.required("key")?;
-    let object = Object { bucket, key, fields, occurred_at };
+    let object = Object { bucket, key, fields, occurred_at, sequencer: Sequencer::Comparable };
     if detail_type == "Object Created" {
         return object.created(&NAMES);
     }

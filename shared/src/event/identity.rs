@@ -27,10 +27,15 @@ pub fn source_id(file_identity: &str) -> Option<&str> {
 pub fn of_version(version_id: Option<&str>, sequence: Option<&str>, etag: Option<&str>) -> VersionIdentity {
     let named = |kind: &str, name: &str| format!("{kind}:{name}");
     version_id
-        .map(|name| named("version_id", name))
+        .map(of_version_id)
         .or_else(|| sequence.map(|name| named("sequence", name)))
         .or_else(|| etag.map(|name| named("etag", name)))
         .map_or(VersionIdentity::ByDigest(None), VersionIdentity::Named)
+}
+
+/// The name of the version that its producer calls `version_id`.
+pub fn of_version_id(version_id: &str) -> String {
+    format!("version_id:{version_id}")
 }
 
 /// An entity tag without its quotes and weakness mark: stores put them in headers and leave them out of events.

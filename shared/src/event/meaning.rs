@@ -5,9 +5,9 @@ use super::fact::Fact;
 use super::fields::cut;
 use super::identity;
 use super::refusal::Refusal;
-use super::wire::{AccessEvent, DeletedEvent, Text, UploadEvent, Which};
-use crate::domain::file::{Condition, NewAccess, NewFileVersion, VersionIdentity, VersionOrder};
-use crate::domain::file_change::{AccessChange, FileDeletion};
+use super::wire::{AccessEvent, DeletedEvent, Gone, Text, UploadEvent, Which};
+use crate::domain::file::{Condition, NewAccess, NewFileVersion, VersionOrder};
+use crate::domain::file_change::{AccessChange, Deleted, FileDeletion};
 use crate::domain::format::SourceFormat;
 use crate::domain::ids::Tenant;
 use crate::domain::lane::Lane;
@@ -61,7 +61,7 @@ fn new_file_version(event: UploadEvent, bucket: AllowedBucket, presets: &PresetT
         name,
         parent: text(event.parent),
         access: event.access.map_or(NewAccess::Default(default_access), NewAccess::Declared),
-        source: SourceLocation::Bucket { bucket, key },
+        source: SourceLocation::Bucket { bucket, key, version: text(event.object_version) },
         declared,
         sha1: None,
         bytes: None,
@@ -72,7 +72,11 @@ fn new_file_version(event: UploadEvent, bucket: AllowedBucket, presets: &PresetT
 }
 
 fn deleted(event: DeletedEvent, buckets: &AllowedBuckets) -> Result<Meaning, Refusal> {
-    let version = text(event.version_id).map(|id| identity::of_version(Some(&id), None, None));
+    let what = match event.what {
+        Gone::File => Deleted::File,
+        Gone::Unversioned => Deleted::Unversioned,
+        Gone::Version(id) => Deleted::Version(identity::of_version_id(&id.0)),
+    };
     let (tenant, file_identity) = match file(event.which, buckets)? {
         Some(file) => file,
         None => return Ok(Meaning::Ignore("it is about a blob of our own".to_owned())),
@@ -80,10 +84,7 @@ fn deleted(event: DeletedEvent, buckets: &AllowedBuckets) -> Result<Meaning, Ref
     Ok(Meaning::Delete(FileDeletion {
         tenant,
         file_identity,
-        version: version.and_then(|identity| match identity {
-            VersionIdentity::Named(name) => Some(name),
-            VersionIdentity::ByDigest(_) => None,
-        }),
+        what,
         order: VersionOrder {
             sequence: event.sequence.map(|sequence| sequence.order),
             occurred_at: event.occurred_at.map(|moment| moment.0),

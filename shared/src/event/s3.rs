@@ -7,13 +7,19 @@ use serde_json::{Map, Value};
 
 use super::fact::Fact;
 use super::fields::{Fields, cut, invalid};
-use super::object::{Names, Object};
+use super::object::{Names, Object, Sequencer};
 use super::refusal::Refusal;
 use super::wire::{Moment, TEXT_BYTES_MAX, Text};
 
 /// Most records in one message; stores send one, and bridges a few.
 const RECORDS_MAX: usize = 1000;
 const NAMES: Names = Names { version_id: "versionId", etag: "eTag" };
+
+/// How a store writes what others write in another way.
+struct Customs {
+    keys: KeyEncoding,
+    sequencer: Sequencer,
+}
 
 /// How a store writes keys.
 enum KeyEncoding {
@@ -70,13 +76,13 @@ fn read(record: Map<String, Value>) -> Result<Fact, Refusal> {
     let Some(happened) = happened(&event_name) else {
         return Ok(Fact::Nothing(format!("{} changes nothing that is shown", cut(&event_name))));
     };
-    let encoding = key_encoding(&record.required::<Text<TEXT_BYTES_MAX>>("eventSource")?.0)?;
+    let customs = customs(&record.required::<Text<TEXT_BYTES_MAX>>("eventSource")?.0)?;
     let occurred_at: Option<Moment> = record.optional("eventTime")?;
     let mut s3 = Fields::of(record.required("s3")?);
     let bucket = Fields::of(s3.required("bucket")?).required("name")?;
     let mut fields = Fields::of(s3.required("object")?);
-    let key = key(&mut fields, &encoding)?;
-    let object = Object { bucket, key, fields, occurred_at };
+    let key = key(&mut fields, &customs.keys)?;
+    let object = Object { bucket, key, fields, occurred_at, sequencer: customs.sequencer };
     match happened {
         Happened::Created => object.created(&NAMES),
         Happened::Deleted => object.deleted(&NAMES, false),
@@ -99,10 +105,12 @@ fn happened(event_name: &str) -> Option<Happened> {
 }
 
 /// A rule for each source, never a guess: `a+b` is `a b` with one store and `a+b` with another.
-fn key_encoding(event_source: &str) -> Result<KeyEncoding, Refusal> {
+fn customs(event_source: &str) -> Result<Customs, Refusal> {
     match event_source {
-        "ceph:s3" => Ok(KeyEncoding::Raw),
-        "aws:s3" | "minio:s3" | "rustfs:s3" => Ok(KeyEncoding::Form),
+        "ceph:s3" => Ok(Customs { keys: KeyEncoding::Raw, sequencer: Sequencer::Ceph }),
+        "aws:s3" | "minio:s3" | "rustfs:s3" => {
+            Ok(Customs { keys: KeyEncoding::Form, sequencer: Sequencer::Comparable })
+        }
         other => {
             let problem = "aws:s3, ceph:s3, minio:s3 or rustfs:s3 is right: how others write keys is not known";
             Err(invalid("eventSource", &Value::String(other.to_owned()), problem))

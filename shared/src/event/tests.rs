@@ -8,6 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::access::Access;
 use crate::domain::file::{NewAccess, VersionIdentity, VersionOrder, normal_sequence};
+use crate::domain::file_change::Deleted;
 use crate::domain::ids::Sha256Digest;
 use crate::domain::lane::Lane;
 use crate::domain::source::{AllowedBucket, OwnBlobs, SourceLocation};
@@ -91,7 +92,7 @@ fn the_smallest_bare_event_takes_everything_else_from_the_configuration() {
     assert_eq!(new.order, VersionOrder::default());
     assert_eq!((new.name.as_str(), new.lane), ("b.jpg", Lane::Normal));
     assert_eq!((new.access, new.parent), (NewAccess::Default(None), None));
-    assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".into(), key: "a/b.jpg".into() });
+    assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".into(), key: "a/b.jpg".into(), version: None });
     assert_eq!(new.wanted.len(), 5);
 }
 
@@ -248,7 +249,10 @@ fn absurd_values_are_parked_and_say_which() {
 fn a_key_that_climbs_stays_a_key() {
     for key in ["../../etc/passwd", "/etc/passwd", "a/../../b", "..", "%2e%2e/x", "..\\x"] {
         let new = registered(read_json(&with(json!({ "key": key }))));
-        assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".to_owned(), key: key.to_owned() });
+        assert_eq!(
+            new.source,
+            SourceLocation::Bucket { bucket: "uploads".to_owned(), key: key.to_owned(), version: None }
+        );
         assert!(!new.name.contains('/') && new.name != "..", "{key}: {}", new.name);
     }
     let foreign = |bucket: &str| parked(read_json(&with(json!({ "bucket": bucket })))).code;

@@ -29,6 +29,7 @@ pub(super) struct UploadEvent {
     pub tenant: Option<Tenant>,
     pub source_id: Option<Text<SOURCE_ID_BYTES_MAX>>,
     pub version_id: Option<Text<NAME_BYTES_MAX>>,
+    pub object_version: Option<Text<NAME_BYTES_MAX>>,
     pub sequence: Option<Sequence>,
     pub bucket: Text<TEXT_BYTES_MAX>,
     pub key: Text<KEY_BYTES_MAX>,
@@ -50,6 +51,7 @@ impl UploadEvent {
             tenant: fields.optional("tenant")?,
             source_id: fields.optional("source_id")?,
             version_id: fields.optional("version_id")?,
+            object_version: fields.optional("object_version")?,
             sequence: fields.optional("sequence")?,
             bucket: fields.required("bucket")?,
             key: fields.required("key")?,
@@ -71,6 +73,7 @@ impl UploadEvent {
             tenant: None,
             source_id: None,
             version_id: None,
+            object_version: None,
             sequence: None,
             bucket,
             key,
@@ -88,6 +91,12 @@ impl UploadEvent {
 }
 
 impl UploadEvent {
+    /// The store itself names the version of the object: it is the version of the file, and the one to read.
+    pub(super) fn of_version(&mut self, version: Option<Text<NAME_BYTES_MAX>>) {
+        self.object_version = version.as_ref().map(|version| Text(version.0.clone()));
+        self.version_id = version;
+    }
+
     /// An object of a listing. Stores that tell seconds only mean some moment of that second: the last one, so that what a
     /// scan finds is not taken for older than what was announced within it.
     pub(super) fn of_listed(bucket: &str, object: &SourceObject, lane: Lane) -> Option<Self> {
@@ -95,6 +104,7 @@ impl UploadEvent {
         let mut event = Self::of_object(text(bucket)?, text(&object.key)?);
         event.size = Some(Size(object.size));
         event.etag = object.etag.as_deref().and_then(text);
+        event.of_version(object.version.as_deref().and_then(text));
         event.occurred_at = object.modified_at.map(|millis| Moment(end_of_second(millis)));
         event.lane = Some(ProducerLane(lane));
         Some(event)
@@ -129,11 +139,20 @@ impl Which {
     }
 }
 
+/// What of a file is gone.
+pub(super) enum Gone {
+    /// All of it, or whatever it shows.
+    File,
+    /// The version of this name.
+    Version(Text<NAME_BYTES_MAX>),
+    /// What was put while the bucket kept no versions.
+    Unversioned,
+}
+
 /// A file, or one version of it, is gone.
 pub(super) struct DeletedEvent {
     pub which: Which,
-    /// The one version that is gone; `None`: the file.
-    pub version_id: Option<Text<NAME_BYTES_MAX>>,
+    pub what: Gone,
     pub sequence: Option<Sequence>,
     pub occurred_at: Option<Moment>,
 }
@@ -143,7 +162,7 @@ impl DeletedEvent {
         let mut fields = Fields::of(object);
         Ok(Self {
             which: Which::read(&mut fields)?,
-            version_id: fields.optional("version_id")?,
+            what: fields.optional("version_id")?.map_or(Gone::File, Gone::Version),
             sequence: fields.optional("sequence")?,
             occurred_at: fields.optional("occurred_at")?,
         })
@@ -206,6 +225,11 @@ impl Sequence {
     pub(super) fn of_sequencer(name: String) -> Self {
         Self { order: normal_sequencer(&name), name }
     }
+
+    /// Of Ceph, which writes the bytes of a time as they lie in memory.
+    pub(super) fn of_ceph(name: String) -> Self {
+        Self { order: normal_sequencer(&ceph_time(&name).unwrap_or_else(|| name.clone())), name }
+    }
 }
 
 impl TryFrom<Value> for Sequence {
@@ -219,6 +243,15 @@ impl TryFrom<Value> for Sequence {
             other => Text::<TEXT_BYTES_MAX>::try_from(other).map(|text| Self::of_text(text.0)),
         }
     }
+}
+
+/// A time of Ceph's, seconds and nanoseconds with the least significant byte first, as hex that can be compared; `None` for
+/// what is none.
+fn ceph_time(sequencer: &str) -> Option<String> {
+    let is_hex = sequencer.len() == 16 && sequencer.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let time = u64::from_str_radix(sequencer, 16).ok().filter(|_| is_hex)?;
+    let (seconds, nanoseconds) = (((time >> 32) as u32).swap_bytes(), (time as u32).swap_bytes());
+    Some(format!("{seconds:08X}{nanoseconds:08X}"))
 }
 
 /// A number of bytes.

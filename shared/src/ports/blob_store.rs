@@ -67,6 +67,10 @@ pub trait SourceStore: Send + Sync + 'static {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<SourceObject>, BlobError>;
+
+    /// The listed object with its version, which listings do not tell, and what else is true of that one; the object as it
+    /// was listed where the bucket keeps no versions or the object is gone.
+    async fn with_version(&self, bucket: &str, listed: SourceObject) -> Result<SourceObject, BlobError>;
 }
 
 /// An object in a listing.
@@ -80,6 +84,8 @@ pub struct SourceObject {
     pub etag: Option<String>,
     /// When it was put, by the store's clock.
     pub modified_at: Option<UnixMillis>,
+    /// The store's own id of this version, where it was asked for.
+    pub version: Option<String>,
 }
 
 /// A blob in a listing.

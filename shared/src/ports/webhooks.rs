@@ -27,6 +27,10 @@ pub trait WebhookStore: Send + Sync + 'static {
     /// Switches one off, with the reason, or on: then it goes on where it stopped, at once. `false` when there is none.
     async fn switch(&self, id: WebhookId, off: Option<&str>) -> Result<bool, StoreError>;
 
+    /// Gives it another secret; the one before counts for `grace` longer, and the one before that no more. `None` when there
+    /// is none.
+    async fn rotate(&self, id: WebhookId, secret: &Secret, grace: Duration) -> Result<Option<Webhook>, StoreError>;
+
     /// Takes turns, for `lease`, with those that are on, whose pause is over and for whom there is something to deliver; at
     /// most `limit`.
     async fn take_turns(&self, token: &ClaimToken, lease: Duration, limit: u32) -> Result<Vec<Webhook>, StoreError>;

@@ -68,7 +68,7 @@ pub(super) async fn a_missing_bucket_is_told(server: &Server) {
     let config = server.config(&format!("s3://{MISSING}/prefix"));
     let store = adapters::blob::open(&config).unwrap();
     let sources = adapters::blob::open_sources(&[source_bucket(MISSING, None)], &config, Arc::clone(&store)).unwrap();
-    let source = SourceLocation::Bucket { bucket: MISSING.into(), key: "k".into() };
+    let source = SourceLocation::Bucket { bucket: MISSING.into(), key: "k".into(), version: None };
     let put = store.put(&key(b"x"), BlobBody::Bytes(Bytes::from_static(b"x")), "text/plain").await;
     let get = store.get(&key(b"x"), None).await;
     for away in [error(put), error(get), error(store.ping().await), error(sources.open(&source).await)] {

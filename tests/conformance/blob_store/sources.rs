@@ -33,7 +33,7 @@ fn open_local(directory: &Path) -> Arc<dyn SourceStore> {
 }
 
 async fn read(sources: &Arc<dyn SourceStore>, bucket: &str, key: &str) -> Result<BlobRead, BlobError> {
-    let source = SourceLocation::Bucket { bucket: bucket.into(), key: key.into() };
+    let source = SourceLocation::Bucket { bucket: bucket.into(), key: key.into(), version: None };
     tokio::time::timeout(Duration::from_secs(20), sources.open(&source)).await.expect("opening hangs")
 }
 
@@ -94,6 +94,53 @@ async fn objects_in_buckets_are_read_whatever_they_are_called() {
 #[ignore = "needs S3: run `make test`"]
 async fn objects_in_real_buckets_are_read_whatever_they_are_called() {
     objects_are_read(&Server::from_environment()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs S3: run `make test`"]
+async fn each_version_of_an_object_is_read_for_itself() {
+    let server = Server::from_environment();
+    in_bucket(&server, async |bucket| {
+        use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+        let client = server.client();
+        let put = async |content: &'static [u8]| {
+            let body = ByteStream::from_static(content);
+            let put = client.put_object().bucket(bucket).key("k").body(body).send().await.unwrap();
+            put.version_id
+        };
+        assert_eq!(put(b"before").await, None);
+        let keep = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        client.put_bucket_versioning().bucket(bucket).versioning_configuration(keep).send().await.unwrap();
+        let blobs = server.config(&format!("s3://{bucket}/own"));
+        let own = adapters::blob::open(&blobs).unwrap();
+        let sources = adapters::blob::open_sources(&[source_bucket(bucket, None)], &blobs, own).unwrap();
+        let listed = || async { sources.list(bucket, "", None, 10).await.unwrap().pop().unwrap() };
+        let before = listed().await;
+        assert_eq!(sources.with_version(bucket, before.clone()).await.unwrap(), before, "it has no version");
+
+        let (first, second) = (put(b"first").await.unwrap(), put(b"the second").await.unwrap());
+        let newest = sources.with_version(bucket, listed().await).await.unwrap();
+        assert_eq!((newest.version.as_deref(), newest.size), (Some(&*second), 10));
+        // The marker hides all of them.
+        let marker = client.delete_object().bucket(bucket).key("k").send().await.unwrap().version_id.unwrap();
+        let read_version = async |version: Option<&str>| {
+            let version = version.map(str::to_owned);
+            sources.open(&SourceLocation::Bucket { bucket: bucket.into(), key: "k".into(), version }).await
+        };
+        assert_eq!(bytes_of(read_version(Some(&first)).await.unwrap()).await.unwrap(), b"first");
+        assert_eq!(bytes_of(read_version(Some(&second)).await.unwrap()).await.unwrap(), b"the second");
+        for gone in [None, Some(&*marker), Some("never-was")] {
+            let BlobError::NotFound(what) = error(read_version(gone).await) else { panic!("{gone:?}") };
+            assert_eq!(what.rsplit_once("?versionId=").map(|(_, version)| version), gone);
+        }
+        let source = SourceLocation::Bucket { bucket: bucket.into(), key: "k".into(), version: Some(first.clone()) };
+        let part = sources.open_part(&source, 1..3).await.unwrap();
+        assert_eq!(bytes_of(part).await.unwrap(), b"ir");
+        for version in [first, second, marker, "null".to_owned()] {
+            client.delete_object().bucket(bucket).key("k").version_id(version).send().await.unwrap();
+        }
+    })
+    .await;
 }
 
 async fn objects_are_read(server: &Server) {

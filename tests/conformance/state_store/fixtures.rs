@@ -42,7 +42,11 @@ pub(super) fn photo(key: &str) -> NewFileVersion {
         name: key.to_owned(),
         parent: Some("folder 7".to_owned()),
         access: NewAccess::Declared(access(r#"[["user:1","group:staff"],["scope:photos"]]"#)),
-        source: SourceLocation::Bucket { bucket: "photos".to_owned(), key: key.to_owned() },
+        source: SourceLocation::Bucket {
+            bucket: "photos".to_owned(),
+            key: key.to_owned(),
+            version: Some("object-1".to_owned()),
+        },
         declared: DeclaredFacts {
             size: Some(12_345),
             content_type: Some("image/jpeg".to_owned()),

@@ -6,11 +6,12 @@ use adapters::db::Database;
 use shared::domain::explain::explain;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::{Condition, NewFileVersion, VersionOrder, normal_sequence};
-use shared::domain::file_change::FileDeletion;
+use shared::domain::file_change::{Deleted, FileDeletion};
 use shared::domain::ids::FileId;
 use shared::domain::lane::Lane;
 use shared::domain::ledger::FailureFilter;
 use shared::domain::representation::{Outcome, State};
+use shared::domain::source::SourceLocation;
 use shared::ports::file_store::{Change, FileStore, SourceRemoval};
 use shared::ports::ledger::Ledger;
 use shared::ports::state_store::{Conflict, Registration, StateStore, StoreError};
@@ -38,7 +39,8 @@ fn order(sequence: &str) -> VersionOrder {
 /// What a producer says that has deleted the source of this file, or one version of it.
 fn deletion(new: &NewFileVersion, version: Option<&str>, order: VersionOrder) -> FileDeletion {
     let (tenant, file_identity) = (new.tenant.clone(), new.file_identity.clone());
-    FileDeletion { tenant, file_identity, version: version.map(str::to_owned), order }
+    let what = version.map_or(Deleted::File, |version| Deleted::Version(version.to_owned()));
+    FileDeletion { tenant, file_identity, what, order }
 }
 
 async fn kinds(store: &Database, file: FileId) -> Vec<&'static str> {
@@ -272,6 +274,33 @@ pub(super) async fn a_removed_version_goes_alone_and_the_last_one_with_its_file(
     assert!(is_suspended(&state(&store, &two, SMALL).await));
     assert_eq!(removed("version_id:1").await, SourceRemoval::Trashed);
     assert!(is_trashed(&store, one.file_id).await);
+}
+
+pub(super) async fn what_was_put_without_versions_is_removed_without_the_others(Store { store, .. }: Store) {
+    let plain = |new: NewFileVersion| {
+        let source = SourceLocation::Bucket { bucket: "photos".to_owned(), key: new.name.clone(), version: None };
+        NewFileVersion { source, ..new }
+    };
+    let removed = async |new: &NewFileVersion, sequence: &str| {
+        let gone = FileDeletion { what: Deleted::Unversioned, ..deletion(new, None, order(sequence)) };
+        store.source_removed(&gone).await.unwrap()
+    };
+    let only = plain(sequenced("only.jpg", "1"));
+    let file = registered(&store, &only).await.file_id;
+    assert_eq!(removed(&only, "2").await, SourceRemoval::Trashed);
+    assert!(is_trashed(&store, file).await, "the bucket keeps no versions: it was all there is");
+
+    let old = registered(&store, &plain(sequenced("beach.jpg", "1"))).await;
+    let versioned = registered(&store, &sequenced("beach.jpg", "2")).await;
+    let newest = registered(&store, &plain(sequenced("beach.jpg", "5"))).await;
+    assert_eq!(removed(&photo("beach.jpg"), "3").await, SourceRemoval::Trashed);
+    assert!(is_suspended(&state(&store, &old, SMALL).await));
+    let shown = store.file(old.file_id).await.unwrap().unwrap();
+    assert_eq!((shown.version.id, shown.file.trashed_at), (newest.version_id, None), "it is newer than the removal");
+    assert_eq!(removed(&photo("beach.jpg"), "6").await, SourceRemoval::Trashed);
+    let shown = store.file(old.file_id).await.unwrap().unwrap();
+    assert_eq!((shown.version.id, shown.file.trashed_at), (versioned.version_id, None));
+    assert_eq!(removed(&photo("beach.jpg"), "7").await, SourceRemoval::UnknownVersion);
 }
 
 pub(super) async fn the_way_through_the_trash_is_told(Store { store, .. }: Store) {

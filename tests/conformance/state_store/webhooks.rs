@@ -58,6 +58,26 @@ pub(super) async fn a_webhook_reads_back_and_is_told_what_comes(Store { store, .
     assert_eq!(store.webhooks(None, 10).await.unwrap(), [first]);
 }
 
+pub(super) async fn an_old_secret_counts_for_its_grace(Store { store, .. }: Store) {
+    let webhook = made(&store, "https://one.example/").await;
+    assert_eq!(webhook.old_secret, None);
+    let [second, third] = [[8; SECRET_BYTES], [9; SECRET_BYTES]].map(Secret::new);
+    let rotated = store.rotate(webhook.id, &second, LONG).await.unwrap().unwrap();
+    assert_eq!((&rotated.secret, &rotated.old_secret.as_ref().unwrap().secret), (&second, &webhook.secret));
+    let until = rotated.old_secret.as_ref().unwrap().until;
+    assert!(until > webhook.created_at, "{until}");
+    announced(&store).await;
+    let after_a_turn = turn(&store, &Round { position: 1, succeeded: true, ..Round::default() }).await;
+    assert_eq!(after_a_turn.old_secret, rotated.old_secret);
+    // Once more, and the first one counts no more, whatever was left of its grace; nor does one without any.
+    let rotated = store.rotate(webhook.id, &third, LONG).await.unwrap().unwrap();
+    assert_eq!((&rotated.secret, rotated.old_secret.unwrap().secret), (&third, second));
+    let leaked = store.rotate(webhook.id, &webhook.secret, Duration::ZERO).await.unwrap().unwrap();
+    assert_eq!((&leaked.secret, leaked.old_secret), (&webhook.secret, None));
+    assert_eq!(store.webhook(webhook.id).await.unwrap().unwrap().old_secret, None);
+    assert_eq!(store.rotate(webhook.id + 1, &third, LONG).await.unwrap(), None);
+}
+
 pub(super) async fn one_at_a_time_has_the_turn_of_a_webhook(Store { store, .. }: Store) {
     let webhook = made(&store, "https://one.example/").await;
     let (first, second) = (token(), token());

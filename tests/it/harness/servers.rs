@@ -225,6 +225,28 @@ impl Production {
         request.notification_configuration(configuration).send().await.expect("the store takes the notification");
     }
 
+    /// Has the producers' bucket keep versions from now on.
+    pub(crate) async fn keep_versions(&self) {
+        use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+        let keep = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let request = self.s3.client.put_bucket_versioning().bucket(self.uploads_bucket());
+        request.versioning_configuration(keep).send().await.expect("the store keeps versions");
+    }
+
+    /// Puts a source into the producers' bucket, which keeps versions; the id of the new one.
+    pub(crate) async fn put_version(&self, key: &str, content: &[u8]) -> String {
+        let body = ByteStream::from(content.to_vec());
+        let request = self.s3.client.put_object().bucket(self.uploads_bucket()).key(key).body(body);
+        let put = request.send().await.expect("the source is put");
+        put.version_id.expect("the bucket keeps versions")
+    }
+
+    /// Deletes one version for good.
+    pub(crate) async fn delete_version(&self, key: &str, version: &str) {
+        let request = self.s3.client.delete_object().bucket(self.uploads_bucket()).key(key).version_id(version);
+        request.send().await.expect("the version is deleted");
+    }
+
     /// Deletes an object from the producers' bucket.
     pub(crate) async fn delete_source(&self, key: &str) {
         let request = self.s3.client.delete_object().bucket(self.uploads_bucket()).key(key);

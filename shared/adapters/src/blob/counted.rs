@@ -77,6 +77,11 @@ impl<S: SourceStore> SourceStore for Counted<S> {
         sent("list");
         self.0.list(bucket, prefix, after, limit).await.inspect_err(count)
     }
+
+    async fn with_version(&self, bucket: &str, listed: SourceObject) -> Result<SourceObject, BlobError> {
+        sent("head");
+        self.0.with_version(bucket, listed).await.inspect_err(count)
+    }
 }
 
 fn counted_read(read: BlobRead) -> BlobRead {

@@ -50,6 +50,14 @@ impl Sources {
 
 #[async_trait]
 impl SourceStore for Sources {
+    async fn with_version(&self, bucket: &str, listed: SourceObject) -> Result<SourceObject, BlobError> {
+        match self.buckets.get(bucket) {
+            None => Err(BlobError::UnknownBucket(bucket.to_owned())),
+            Some(SourceBucket::S3(bucket)) => bucket.with_version(listed).await,
+            Some(SourceBucket::Directory(_)) => Ok(listed),
+        }
+    }
+
     async fn open(&self, source: &SourceLocation) -> Result<BlobRead, BlobError> {
         self.read(source, None).await
     }
@@ -80,15 +88,16 @@ impl SourceStore for Sources {
 
 impl Sources {
     async fn read(&self, source: &SourceLocation, range: Option<Range<u64>>) -> Result<BlobRead, BlobError> {
-        let (bucket, key) = match source {
+        let (bucket, key, version) = match source {
             SourceLocation::Uploaded(key) => return self.own.get(key, range).await,
-            SourceLocation::Bucket { bucket, key } => (bucket, key),
+            SourceLocation::Bucket { bucket, key, version } => (bucket, key, version.as_deref()),
         };
         match self.buckets.get(bucket) {
             None => Err(BlobError::UnknownBucket(bucket.clone())),
             // The protocol has no object without a name: such a request would list the bucket.
             Some(_) if key.is_empty() => Err(BlobError::NotFound(source.display())),
-            Some(SourceBucket::S3(bucket)) => bucket.get(key, range).await,
+            Some(SourceBucket::S3(bucket)) => bucket.get_version(key, version, range).await,
+            // Directories keep no versions: what lies there is all that there is.
             Some(SourceBucket::Directory(directory)) => {
                 open_below(directory, key, range).await.map_err(|error| fault(source, error))
             }
@@ -152,7 +161,7 @@ fn walk(directory: &Path, above: &str, page: &Page<'_>, found: &mut Vec<SourceOb
             let facts = path.metadata()?;
             let since = facts.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
             let modified_at = since.and_then(|since| i64::try_from(since.as_millis()).ok());
-            found.push(SourceObject { key, size: facts.len(), etag: None, modified_at });
+            found.push(SourceObject { key, size: facts.len(), etag: None, modified_at, version: None });
         }
     }
     Ok(())

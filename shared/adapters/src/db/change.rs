@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sea_orm::{DatabaseTransaction, FromQueryResult};
 use shared::domain::file::{VersionIdentity, VersionOrder, folded_name};
-use shared::domain::file_change::FileDeletion;
+use shared::domain::file_change::{Deleted, FileDeletion};
 use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::ledger::EntryKind;
 use shared::ports::file_store::{Change, Parent, SourceRemoval};
@@ -39,6 +39,7 @@ struct VersionRow {
     trashed_at: Option<i64>,
     sequence: Option<String>,
     occurred_at: Option<i64>,
+    source_version: Option<String>,
 }
 
 impl VersionRow {
@@ -68,12 +69,10 @@ impl Database {
 
     pub(super) async fn remove_source(&self, deletion: &FileDeletion) -> Result<SourceRemoval, StoreError> {
         let on = self.begin().await?;
-        let removal = match &deletion.version {
-            Some(version) => remove_version(&on, deletion, version).await?,
-            None => {
-                let file: Option<LockedFile> = lock_or_remember(deletion).first(&on).await?;
-                remove(&on, &file.ok_or(StoreError::NotFound)?, &deletion.order).await?
-            }
+        let removal = match &deletion.what {
+            Deleted::Version(version) => remove_version(&on, deletion, version).await?,
+            Deleted::File => remove(&on, &remembered(&on, deletion).await?, &deletion.order).await?,
+            Deleted::Unversioned => remove_unversioned(&on, deletion).await?,
         };
         on.commit().await.map_err(store_error)?;
         Ok(removal)
@@ -130,6 +129,32 @@ async fn remove_version(
         Err(StoreError::Conflict(Conflict::OnlyVersion)) => remove(on, &file, &deletion.order).await,
         Err(error) => Err(error),
     }
+}
+
+/// The versions whose source has none in its store, unless they are newer than that; all versions of the file: the file.
+async fn remove_unversioned(on: &DatabaseTransaction, deletion: &FileDeletion) -> Result<SourceRemoval, StoreError> {
+    let file = remembered(on, deletion).await?;
+    let kept = versions_of(&file).all::<VersionRow>(on).await?.into_iter().filter(|row| row.trashed_at.is_none());
+    let (versioned, unversioned): (Vec<_>, Vec<_>) = kept.partition(|row| row.source_version.is_some());
+    if file.trashed_at.is_some() || versioned.is_empty() {
+        return remove(on, &file, &deletion.order).await;
+    }
+    let mut removal = SourceRemoval::UnknownVersion;
+    for row in unversioned {
+        if row.order().compare(&deletion.order) == Some(Ordering::Greater) {
+            continue;
+        }
+        // What the file shows may have changed with the one before.
+        let file: LockedFile = lock_known(deletion).first(on).await?.ok_or(StoreError::NotFound)?;
+        trash_version(on, &file, version_id(row.id)?, EntryKind::SourceRemoved).await?;
+        removal = SourceRemoval::Trashed;
+    }
+    Ok(removal)
+}
+
+/// The file, locked; one that is not known is known from now on.
+async fn remembered(on: &DatabaseTransaction, deletion: &FileDeletion) -> Result<LockedFile, StoreError> {
+    lock_or_remember(deletion).first(on).await?.ok_or(StoreError::NotFound)
 }
 
 async fn note(on: &DatabaseTransaction, version: FileVersionId, kind: EntryKind) -> Result<(), StoreError> {
@@ -244,8 +269,9 @@ async fn in_trash(on: &DatabaseTransaction, file: &LockedFile, version: FileVers
 }
 
 fn versions_of(file: &LockedFile) -> Sql {
-    Sql::new("SELECT id, trashed_at, sequence, occurred_at FROM file_version WHERE file_id = $1 ORDER BY id")
-        .value(file.id)
+    let sql =
+        "SELECT id, trashed_at, sequence, occurred_at, source_version FROM file_version WHERE file_id = $1 ORDER BY id";
+    Sql::new(sql).value(file.id)
 }
 
 fn set_trashed(version: FileVersionId, when: &str) -> Sql {

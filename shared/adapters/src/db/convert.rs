@@ -77,6 +77,7 @@ pub(super) struct FileRow {
     source_blob: Option<String>,
     source_bucket: Option<String>,
     source_key: Option<String>,
+    source_version: Option<String>,
     declared_size: Option<i64>,
     declared_content_type: Option<String>,
     declared_etag: Option<String>,
@@ -258,7 +259,10 @@ fn version_identity(at: &Place, stored: &str) -> Result<VersionIdentity, StoreEr
 fn source(at: &Place, row: &FileRow) -> Result<SourceLocation, StoreError> {
     match (&row.source_blob, &row.source_bucket, &row.source_key) {
         (Some(blob), None, None) => Ok(SourceLocation::Uploaded(at.parse("source_blob", blob)?)),
-        (None, Some(bucket), Some(key)) => Ok(SourceLocation::Bucket { bucket: bucket.clone(), key: key.clone() }),
+        (None, Some(bucket), Some(key)) => {
+            let (bucket, key, version) = (bucket.clone(), key.clone(), row.source_version.clone());
+            Ok(SourceLocation::Bucket { bucket, key, version })
+        }
         _ => Err(at.impossible("source_blob", "a source is either a blob or a key in a bucket")),
     }
 }

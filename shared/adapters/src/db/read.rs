@@ -15,8 +15,8 @@ SELECT file.id AS file_id, file.tenant, file.identity AS file_identity, file.nam
     file.access, file.generation, file.current_version_id, file.created_at AS file_created_at, file.modified_at,
     file.revision, file.trashed_at,
     file_version.id AS version_id, file_version.identity AS version_identity, file_version.name AS version_name,
-    source_blob, source_bucket, source_key, declared_size, declared_content_type, declared_etag, declared_sha256,
-    sha1, length_bytes, sha256, format, width, height, pages, thumbhash, dominant_color,
+    source_blob, source_bucket, source_key, source_version, declared_size, declared_content_type, declared_etag,
+    declared_sha256, sha1, length_bytes, sha256, format, width, height, pages, thumbhash, dominant_color,
     file_version.created_at AS version_created_at, file_version.trashed_at AS version_trashed_at
 FROM file JOIN file_version ON {which}";
 

@@ -143,14 +143,14 @@ pub(super) fn lock_file(new: &NewFileVersion) -> Sql {
 pub(super) fn insert_version(file: i64, new: &NewFileVersion) -> Sql {
     let (blob, bucket, key) = match &new.source {
         SourceLocation::Uploaded(blob) => (Some(blob.to_string()), None, None),
-        SourceLocation::Bucket { bucket, key } => (None, Some(text(bucket)), Some(text(key))),
+        SourceLocation::Bucket { bucket, key, .. } => (None, Some(text(bucket)), Some(text(key))),
     };
     let declared = &new.declared;
     Sql::new(
         "INSERT INTO file_version (file_id, identity, sequence, occurred_at, name, source_blob, source_bucket,
              source_key, declared_size, declared_content_type, declared_etag, declared_sha256, sha1, length_bytes,
-             sha256, declared_format, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, {now})
+             sha256, declared_format, source_version, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, {now})
          ON CONFLICT (file_id, identity) DO NOTHING
          RETURNING id",
     )
@@ -170,6 +170,7 @@ pub(super) fn insert_version(file: i64, new: &NewFileVersion) -> Sql {
     .value(new.bytes.map(|counted| bytes(counted.length_bytes)))
     .value(new.bytes.map(|counted| counted.sha256.to_string()))
     .value(SourceFormat::declared(&new.name, declared.content_type.as_deref()).map(SourceFormat::name))
+    .value(new.source.object_version().map(text))
 }
 
 pub(super) fn known_version(file: i64, new: &NewFileVersion) -> Sql {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use shared::domain::ids::ClaimToken;
-use shared::domain::webhook::{Health, Secret, Subscription, Webhook, WebhookId};
+use shared::domain::webhook::{Health, OldSecret, Secret, Subscription, Webhook, WebhookId};
 use shared::ports::state_store::StoreError;
 use shared::ports::webhooks::{Round, Tried, WebhookStore};
 
@@ -26,6 +26,8 @@ struct WebhookRow {
     topics: String,
     tenant: Option<String>,
     secret: String,
+    old_secret: Option<String>,
+    old_secret_until: Option<i64>,
     created_at: i64,
     position: i64,
     switched_off: Option<String>,
@@ -45,7 +47,7 @@ struct TriedRow {
 
 const COLUMNS: &str = "
 id, url, description, topics, tenant, secret, created_at, position, switched_off, failures, failing_since, due_at,
-delivered_at, last_failure,
+delivered_at, last_failure, old_secret_until, CASE WHEN old_secret_until > {now} THEN old_secret END AS old_secret,
 (SELECT count(*) FROM webhook_delivery WHERE webhook_delivery.webhook_id = webhook.id) AS waiting";
 
 #[async_trait]
@@ -76,6 +78,11 @@ impl WebhookStore for Database {
 
     async fn switch(&self, id: WebhookId, off: Option<&str>) -> Result<bool, StoreError> {
         Ok(self.bounded(|| switch(id, off).run(&self.connection)).await? > 0)
+    }
+
+    async fn rotate(&self, id: WebhookId, secret: &Secret, grace: Duration) -> Result<Option<Webhook>, StoreError> {
+        let row: Option<WebhookRow> = self.bounded(|| rotate(id, secret, grace).first(&self.connection)).await?;
+        row.map(webhook).transpose()
     }
 
     async fn take_turns(&self, token: &ClaimToken, lease: Duration, limit: u32) -> Result<Vec<Webhook>, StoreError> {
@@ -164,6 +171,7 @@ fn webhook(row: WebhookRow) -> Result<Webhook, StoreError> {
             tenant: row.tenant.as_deref().map(|tenant| at.parse("tenant", tenant)).transpose()?,
         },
         secret: at.parse("secret", &row.secret)?,
+        old_secret: old_secret(&at, row.old_secret.as_deref(), row.old_secret_until)?,
         created_at: row.created_at,
         position: row.position,
         health: Health {
@@ -176,6 +184,17 @@ fn webhook(row: WebhookRow) -> Result<Webhook, StoreError> {
             waiting: natural(row.waiting),
         },
     })
+}
+
+fn old_secret(at: &Place, secret: Option<&str>, until: Option<i64>) -> Result<Option<OldSecret>, StoreError> {
+    let (Some(secret), Some(until)) = (secret, until) else { return Ok(None) };
+    Ok(Some(OldSecret { secret: at.parse("old_secret", secret)?, until }))
+}
+
+fn rotate(id: WebhookId, secret: &Secret, grace: Duration) -> Sql {
+    let sql = "UPDATE webhook SET old_secret = secret, old_secret_until = {now} + $3, secret = $2 WHERE id = $1
+               RETURNING {columns}";
+    Sql::new(sql).part("columns", COLUMNS).value(id).value(secret.reveal()).value(millis(grace))
 }
 
 fn switch(id: WebhookId, off: Option<&str>) -> Sql {
@@ -233,7 +252,8 @@ fn end_round(id: WebhookId, token: &ClaimToken, round: &Round) -> Sql {
         (false, Some(_)) => FAILED,
         (false, None) => QUIET,
     };
-    let sql = "UPDATE webhook SET position = $3, due_at = {now} + $4, lease_token = NULL, lease_until = NULL, {health}
+    let sql = "UPDATE webhook SET position = $3, due_at = {now} + $4, lease_token = NULL, lease_until = NULL, {health},
+                   old_secret = CASE WHEN old_secret_until > {now} THEN old_secret END
                WHERE id = $1 AND lease_token = $2";
     let ended = Sql::new(sql)
         .part("health", health)

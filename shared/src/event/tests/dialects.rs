@@ -56,7 +56,7 @@ fn binary_events_with_a_broken_envelope_are_parked() {
 fn an_envelope_in_the_headers_is_not_overlooked() {
     let attributes = [&[("type", fact::DELETED)], &UPLOAD[2..], &UPLOAD[..1]].concat();
     let deletion = deleted(binary("ce-", &attributes, &with(json!({})), None));
-    assert_eq!((deletion.file_identity.as_str(), deletion.version), ("s3://uploads/a/b.jpg", None));
+    assert_eq!((deletion.file_identity.as_str(), deletion.what), ("s3://uploads/a/b.jpg", Deleted::File));
 }
 
 #[test]
@@ -68,7 +68,11 @@ fn every_store_writes_keys_by_its_own_rule() {
         ("rustfs:s3", "a%2Bb+%2520%C3%BC%2Fc.jpg", "a+b %20ü/c.jpg"),
     ] {
         let new = registered(notified(&[record(source, "ObjectCreated:Put", json!({"key": written}))]));
-        assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".into(), key: key.into() }, "{source}");
+        assert_eq!(
+            new.source,
+            SourceLocation::Bucket { bucket: "uploads".into(), key: key.into(), version: None },
+            "{source}"
+        );
         assert_eq!(new.name, "c.jpg");
     }
     let unknown = parked(notified(&[record("other:s3", "ObjectCreated:Put", json!({"key": "a"}))]));
@@ -83,6 +87,7 @@ fn facts_of_the_object_arrive() {
         "contentType": "image/png"});
     let new = registered(notified(&[record("minio:s3", "s3:ObjectCreated:CompleteMultipartUpload", object)]));
     assert_eq!(new.version_identity, VersionIdentity::Named("version_id:v".into()));
+    assert_eq!(new.source.object_version(), Some("v"), "that very one is read");
     assert_eq!(new.order.sequence.unwrap(), format!("s{:0<64}", "1234567890123456"));
     assert_eq!(new.order.occurred_at, Some(1_773_480_413_589));
     assert_eq!((new.declared.size, new.declared.etag.as_deref()), (Some(7), Some("e")));
@@ -95,7 +100,22 @@ fn buckets_without_versions_are_ordered_by_their_sequencer() {
         let object = json!({"key": "a.jpg", "eTag": "e", "versionId": none, "sequencer": "6A"});
         let new = registered(notified(&[record("ceph:s3", "ObjectCreated:Put", object)]));
         assert_eq!(new.version_identity, VersionIdentity::Named("sequence:6A".into()));
+        assert_eq!(new.source.object_version(), None);
     }
+}
+
+#[test]
+fn sequencers_of_ceph_are_ordered_by_the_time_that_they_are() {
+    // As Ceph 16 sent them, 30 ms and then a second apart; the last two are at 0x6B02ACFF and 0x6B02AD00 seconds.
+    let order = |sequencer: &str| {
+        let object = json!({"key": "a.jpg", "eTag": "e", "sequencer": sequencer});
+        registered(notified(&[record("ceph:s3", "ObjectCreated:Put", object)])).order
+    };
+    let sent = ["80AC026B2B5A850C", "80AC026B6D1F4E0E", "81AC026B00000000", "FFAC026BDEAFFF22", "00AD026B01000000"];
+    for pair in sent.windows(2) {
+        assert!(order(pair[1]).supersedes(&order(pair[0])) && !order(pair[0]).supersedes(&order(pair[1])), "{pair:?}");
+    }
+    assert_eq!(order("6A").sequence.unwrap(), format!("s{:0<64}", "6A"), "what is no such time is Amazon's");
 }
 
 #[test]
@@ -107,12 +127,13 @@ fn removals_are_deletions_of_the_file_or_of_one_version() {
     let gone = removal("ObjectRemoved:Delete", "");
     assert_eq!((gone.tenant.as_str(), gone.file_identity.as_str()), ("acme", "s3://uploads/a.jpg"));
     assert_eq!(gone.order.sequence.unwrap(), format!("s{:0<64}", "6B"));
-    assert_eq!(gone.version, None);
-    assert_eq!(removal("ObjectRemoved:Delete", "v").version.as_deref(), Some("version_id:v"));
+    assert_eq!(gone.what, Deleted::File);
+    assert_eq!(removal("ObjectRemoved:Delete", "v").version(), Some("version_id:v"));
+    assert_eq!(removal("ObjectRemoved:Delete", "null").what, Deleted::Unversioned);
     // The version that is named here is the marker's.
-    assert_eq!(removal("s3:ObjectRemoved:DeleteMarkerCreated", "v").version, None);
-    assert_eq!(removal("s3:LifecycleExpiration:DeleteMarkerCreated", "v").version, None);
-    assert_eq!(removal("ObjectLifecycle:Expiration:Current", "").version, None);
+    assert_eq!(removal("s3:ObjectRemoved:DeleteMarkerCreated", "v").what, Deleted::File);
+    assert_eq!(removal("s3:LifecycleExpiration:DeleteMarkerCreated", "v").what, Deleted::File);
+    assert_eq!(removal("ObjectLifecycle:Expiration:Current", "").what, Deleted::File);
 }
 
 #[test]
@@ -161,10 +182,10 @@ fn event_bridge_is_unwrapped() {
         "object": {"key": "a+b.jpg", "size": 5, "etag": "e", "version-id": "v", "sequencer": "6A"}});
     let new = registered(event("Object Created", object.clone()));
     assert_eq!((new.file_identity.as_str(), new.order.occurred_at), ("s3://uploads/a+b.jpg", Some(1000)));
-    assert_eq!(deleted(event("Object Deleted", object.clone())).version.as_deref(), Some("version_id:v"));
+    assert_eq!(deleted(event("Object Deleted", object.clone())).version(), Some("version_id:v"));
     let mut marked = object.clone();
     marked["deletion-type"] = json!("Delete Marker Created");
-    assert_eq!(deleted(event("Object Deleted", marked)).version, None);
+    assert_eq!(deleted(event("Object Deleted", marked)).what, Deleted::File);
     ignored(event("Object Tags Added", object));
     assert_eq!(registered(event(fact::UPLOADED, with(json!({})))).file_identity, "s3://uploads/a/b.jpg");
     let foreign = json!({"detail-type": "Sold", "source": "com.example", "detail": {}});
@@ -179,7 +200,7 @@ fn deletions_and_access_changes_say_which_file() {
     };
     let by_id = deleted(typed(fact::DELETED, json!({"tenant": "t", "source_id": "7", "version_id": "3"})));
     assert_eq!((by_id.tenant.as_str(), by_id.file_identity.as_str()), ("t", "id:7"));
-    assert_eq!(by_id.version.as_deref(), Some("version_id:3"));
+    assert_eq!(by_id.version(), Some("version_id:3"));
     assert_eq!(deleted(typed(fact::DELETED, json!({"bucket": "uploads", "source_id": "7"}))).tenant.as_str(), "acme");
     for nobody in
         [json!({}), json!({"source_id": "7"}), json!({"bucket": "uploads"}), json!({"tenant": "t", "key": "a"})]
@@ -263,7 +284,7 @@ proptest! {
         let form = utf8_percent_encode(&key, NON_ALPHANUMERIC).to_string().replace("%20", "+");
         for (source, written) in [("ceph:s3", &key), ("aws:s3", &form), ("minio:s3", &form), ("rustfs:s3", &form)] {
             let new = registered(notified(&[record(source, "s3:ObjectCreated:Put", json!({"key": written}))]));
-            prop_assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".into(), key: key.clone() });
+            prop_assert_eq!(new.source, SourceLocation::Bucket { bucket: "uploads".into(), key: key.clone(), version: None });
         }
     }
 }

@@ -23,7 +23,17 @@ pub(in crate::blob) struct Bucket {
 
 impl Bucket {
     /// An object's bytes, or a range of them.
-    pub(in crate::blob) async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<BlobRead, BlobError> {
+    pub(super) async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<BlobRead, BlobError> {
+        self.get_version(key, None, range).await
+    }
+
+    /// The same of one version of it, whatever was put over that one since.
+    pub(in crate::blob) async fn get_version(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        range: Option<Range<u64>>,
+    ) -> Result<BlobRead, BlobError> {
         if let Some(range) = &range
             && range.is_empty()
         {
@@ -34,7 +44,8 @@ impl Bucket {
         let wanted = range.as_ref().map(|range| range.end - range.start);
         let range = range.map(|range| format!("bytes={}-{}", range.start, range.end - 1));
         let request = self.sdk.get_object().bucket(&self.name).key(self.key(key)).set_range(range);
-        let answer = request.send().await.map_err(|error| fault::from_request(self, key, error))?;
+        let request = request.set_version_id(version.map(str::to_owned));
+        let answer = request.send().await.map_err(|error| fault::from_read(self, key, version, error))?;
         let length = answer.content_length.and_then(|length| u64::try_from(length).ok());
         let length = length.ok_or_else(|| BlobError::Away("the server did not say how long the object is".into()))?;
         if wanted.is_some_and(|wanted| wanted != length) {
@@ -78,11 +89,31 @@ impl Bucket {
         Ok(answer.contents.unwrap_or_default().into_iter().filter_map(|object| self.listed(object)).collect())
     }
 
+    /// A listed object with its version and the other facts of that one; as it was listed where it has none.
+    pub(in crate::blob) async fn with_version(&self, listed: SourceObject) -> Result<SourceObject, BlobError> {
+        let request = self.sdk.head_object().bucket(&self.name).key(self.key(&listed.key));
+        let answer = match request.send().await.map_err(|error| fault::from_request(self, &listed.key, error)) {
+            Ok(answer) => answer,
+            Err(BlobError::NotFound(_)) => return Ok(listed),
+            Err(error) => return Err(error),
+        };
+        // `null` is what was put while the bucket kept no versions: another object of that kind may take its place.
+        let version = answer.version_id.filter(|version| !version.is_empty() && version != "null");
+        let Some(version) = version else { return Ok(listed) };
+        Ok(SourceObject {
+            size: answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(listed.size),
+            etag: answer.e_tag.or(listed.etag),
+            modified_at: answer.last_modified.and_then(|at| at.to_millis().ok()).or(listed.modified_at),
+            version: Some(version),
+            key: listed.key,
+        })
+    }
+
     fn listed(&self, object: aws_sdk_s3::types::Object) -> Option<SourceObject> {
         let key = object.key?.strip_prefix(&self.prefix)?.to_owned();
         let size = object.size.and_then(|size| u64::try_from(size).ok())?;
         let modified_at = object.last_modified.and_then(|at| at.to_millis().ok());
-        Some(SourceObject { key, size, etag: object.e_tag, modified_at })
+        Some(SourceObject { key, size, etag: object.e_tag, modified_at, version: None })
     }
 
     /// A URL that lets anybody read the object for a while. No request is made.

@@ -36,6 +36,30 @@ where
     }
 }
 
+/// What a failed read of `key`, or of one version of it, means. Stores refuse a version id that is none of theirs as a bad
+/// request, and to read a delete marker as a wrong method: either way there are no such bytes.
+pub(super) fn from_read<E>(
+    bucket: &Bucket,
+    key: &str,
+    version: Option<&str>,
+    error: SdkError<E, HttpResponse>,
+) -> BlobError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let Some(version) = version else { return from_request(bucket, key, error) };
+    let named = || format!("{}?versionId={version}", bucket.display(key));
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    if status == Some(405) || code.is_some_and(|code| matches!(code, "InvalidArgument" | "NoSuchVersion")) {
+        return BlobError::NotFound(named());
+    }
+    match from_request(bucket, key, error) {
+        BlobError::NotFound(_) => BlobError::NotFound(named()),
+        other => other,
+    }
+}
+
 /// What a failed request for the bucket itself means.
 pub(super) fn from_bucket<E>(bucket: &Bucket, error: SdkError<E, HttpResponse>) -> BlobError
 where

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use clap::{Args, Subcommand};
+use clap::Args;
 use render::{Request, Silent};
 use serde::Serialize;
 use shared::domain::limits::LimitsTable;
@@ -19,13 +19,6 @@ use crate::config::{Config, Inputs, load};
 use crate::cpu_time::{children, cpu_of_all, own_cpu};
 use crate::exit::{Exit, Failed};
 use crate::{roles, source_file};
-
-/// What is measured.
-#[derive(Debug, Subcommand)]
-pub enum Bench {
-    /// CPU and wall time of the eager set of each file
-    Render(Arguments),
-}
 
 /// Arguments of `thumbline bench render`.
 #[derive(Debug, Args)]
@@ -65,8 +58,7 @@ struct Figures {
 }
 
 /// Exit 1 when a file could not be rendered.
-pub async fn run(bench: Bench) -> Result<Exit, Failed> {
-    let Bench::Render(arguments) = bench;
+pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failed> {
     allocate_as_children_do()?;
     let config = load(&Inputs::of_process(arguments.config.as_deref(), Vec::new())).map_err(Failed::usage)?.config;
     let table = config.preset_table();
