@@ -121,16 +121,29 @@ impl Drop for Answering {
     }
 }
 
-/// The body of an answer, whose request is being answered until all of it is sent.
+impl Answering {
+    /// Bytes are there for the client to take: until it asks for more, it is the one who is silent.
+    fn waits_for_the_client(&self) {
+        self.seats.note(self.number, Some(Instant::now()));
+    }
+
+    /// The client waits for us.
+    fn goes_on(&self) {
+        self.seats.note(self.number, None);
+    }
+}
+
+/// The body of an answer. Its request is being answered until all of it is sent, but for the times in which the client
+/// takes nothing: else a few bytes a minute would hold a seat for as long as the answer is.
 #[derive(Debug)]
 pub(crate) struct Answer {
     body: Body,
-    _answering: Answering,
+    answering: Answering,
 }
 
 impl Answer {
     pub(crate) fn new(body: Body, answering: Answering) -> Self {
-        Self { body, _answering: answering }
+        Self { body, answering }
     }
 }
 
@@ -142,7 +155,12 @@ impl hyper::body::Body for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        match frame {
+            Poll::Ready(_) => self.answering.waits_for_the_client(),
+            Poll::Pending => self.answering.goes_on(),
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -156,6 +174,11 @@ impl hyper::body::Body for Answer {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::{StreamExt as _, stream};
+    use hyper::body::Body as _;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -180,5 +203,26 @@ mod tests {
         seats.ask_the_most_silent_to_leave();
         assert!(next.leave().is_cancelled(), "it has been silent for longest");
         assert!(!working.leave().is_cancelled(), "only one is asked");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_take_its_answer_is_silent_and_who_waits_for_it_is_not() {
+        let seats = Seats::new(2);
+        let (slow, patient) = (seats.take().await, seats.take().await);
+        let bytes = stream::once(async { Ok::<_, axum::Error>(Bytes::from_static(b"meow")) });
+        let mut sent = Answer::new(Body::from_stream(bytes.chain(stream::pending())), slow.answering());
+        let mut late =
+            Answer::new(Body::from_stream(stream::pending::<Result<Bytes, axum::Error>>()), patient.answering());
+        poll_fn(|context| Pin::new(&mut sent).poll_frame(context)).await.unwrap().unwrap();
+        assert!(poll_fn(|context| Poll::Ready(Pin::new(&mut late).poll_frame(context))).await.is_pending());
+        tokio::time::advance(SILENCE_MIN).await;
+        seats.ask_the_most_silent_to_leave();
+        seats.ask_the_most_silent_to_leave();
+        assert!(slow.leave().is_cancelled() && !patient.leave().is_cancelled());
+
+        let comes_back = seats.taken().len();
+        assert!(poll_fn(|context| Poll::Ready(Pin::new(&mut sent).poll_frame(context))).await.is_pending());
+        let silent = seats.taken().values().filter(|seat| seat.silent_since.is_some()).count();
+        assert_eq!((comes_back, silent), (2, 0), "it has taken what was there, and waits for more");
     }
 }

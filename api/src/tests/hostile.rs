@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
 use super::harness::{PATIENCE, Setup, TOKEN, TestApi};
@@ -40,6 +40,30 @@ async fn silent_and_slow_clients_keep_nobody_out() {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
     assert!(began.elapsed() < NOT_KEPT_OUT);
+    drop(holding);
+}
+
+/// More than the sockets' own buffers take.
+const LONG_BYTES: usize = 24 << 20;
+
+#[tokio::test]
+async fn clients_that_do_not_take_their_answers_keep_nobody_out() {
+    let api = crowded(4).await;
+    let uploaded = api.upload("a.jpg", b"meow").await;
+    api.succeed(uploaded, &[Box::leak(vec![b'm'; LONG_BYTES].into_boxed_slice())]).await;
+    let asks = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", uploaded.content("jpg_320x320", ""));
+    let mut holding = Vec::new();
+    for _ in 0..6 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(api.address).await.unwrap();
+        stream.write_all(asks.as_bytes()).await.unwrap();
+        holding.push(stream);
+    }
+    for _ in 0..3 {
+        let answer = timeout(NOT_KEPT_OUT, api.raw(LIVE.as_bytes())).await.expect("others are kept out");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
     drop(holding);
 }
 
