@@ -6,7 +6,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// CPU time of this process and of its render children, user and system.
 pub(crate) fn cpu_of_all() -> Duration {
-    children().iter().filter_map(|pid| child_cpu(pid)).fold(own_cpu(), |sum, cpu| sum + cpu)
+    own_cpu() + children_cpu()
+}
+
+/// CPU time of the render children of this process.
+pub(crate) fn children_cpu() -> Duration {
+    children().iter().filter_map(|pid| child_cpu(pid)).sum()
 }
 
 /// CPU time of this process alone.

@@ -202,6 +202,8 @@ impl OpsConfig {
 
 #[cfg(test)]
 mod tests {
+    use shared::domain::format::OutputFormat;
+
     use super::*;
 
     fn inputs(environment: &[(&str, &str)]) -> Inputs {
@@ -292,6 +294,18 @@ mod tests {
             let config = load(&inputs(&[("THUMBLINE__SOURCES", sources), s3, id, secret])).unwrap().config;
             assert_eq!(config.sources.len(), 2, "{sources}");
         }
+    }
+
+    #[test]
+    fn a_format_that_this_build_does_not_write_is_refused_with_the_remedy() {
+        let presets = r#"[{"name": "tiny", "format": "avif", "width": 64, "height": 64}]"#;
+        let loaded = load(&inputs(&[("THUMBLINE__PRESETS", presets)]));
+        if render::writes(OutputFormat::Avif) {
+            assert!(loaded.unwrap().config.preset_table().get("tiny").is_some());
+            return;
+        }
+        let told = loaded.unwrap_err().to_string();
+        assert!(["presets", "tiny", "--features avif"].iter().all(|part| told.contains(part)), "{told}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::f64::consts::PI;
 use fast_image_resize::{Filter, FilterType};
 
 /// Pixels of the result each way that a source pixel can count for.
-const SUPPORT: f64 = 3.0;
+pub(crate) const SUPPORT: f64 = 3.0;
 
 /// The filter.
 pub(crate) fn lanczos() -> FilterType {
@@ -14,7 +14,7 @@ pub(crate) fn lanczos() -> FilterType {
 }
 
 /// `sinc(x) · sinc(x / 3)`, where sin(3t) is 3 sin(t) − 4 sin³(t), so that one sine does for both.
-fn weight(x: f64) -> f64 {
+pub(crate) fn weight(x: f64) -> f64 {
     const NEARLY_ZERO: f64 = 1e-8;
     let t = x.abs() * (PI / SUPPORT);
     if t >= PI {

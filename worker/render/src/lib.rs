@@ -12,7 +12,7 @@
 //! | reduce | `resize.rs` | one good downscale to the largest picture that any preset needs |
 //! | colour | `colour.rs` | ICC profile to sRGB, 16 bits to 8, ink to light |
 //! | orient | `orient.rs` | the EXIF orientation, on the small picture |
-//! | resize | `cascade.rs`, `resize_plane.rs`, `lanczos.rs` | every other size from the next larger one |
+//! | resize | `cascade.rs`, `resize_plane.rs`, `weights.rs` | every other size from the next larger one |
 //! | flatten | `flatten.rs` | transparency over the matte, where the output has none |
 //! | encode | `encode/` | JPEG, PNG or WebP, with no byte of the source's metadata |
 //! | placeholder | `placeholder.rs` | what clients paint until the picture has loaded |
@@ -45,6 +45,7 @@ mod samples;
 mod shrink;
 mod sniff;
 mod step;
+mod weights;
 
 pub use encode::writes;
 pub use inspect::inspect;

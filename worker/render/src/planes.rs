@@ -9,7 +9,7 @@ use shared::domain::preset::{Preset, Subsampling};
 use crate::geometry::Area;
 use crate::orient::{Orientation, orient};
 use crate::raster::{Layout, Raster, Samples};
-use crate::resize::resized;
+use crate::resize_plane::PlaneFilter;
 
 /// One component.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,14 +35,19 @@ impl Plane {
         }
     }
 
-    fn resized(&self, resizer: &mut Resizer, part: Area, dimensions: Dimensions) -> Result<Self, Failure> {
+    /// What makes this part of it (in fractions of the picture) a plane of these dimensions.
+    fn filter(&self, part: Area, dimensions: Dimensions) -> PlaneFilter {
         let area = part.scaled(self.covered.width, self.covered.height).inside(self.raster.dimensions);
-        let raster = resized(resizer, &self.raster, area, dimensions)?;
-        Ok(Self { raster, covered: Area::whole(dimensions) })
+        PlaneFilter::new(self.raster.dimensions, area, dimensions)
+    }
+
+    fn resized(&self, resizer: &mut Resizer, filter: &PlaneFilter) -> Result<Self, Failure> {
+        let raster = filter.apply(resizer, &self.raster)?;
+        Ok(Self { covered: Area::whole(raster.dimensions), raster })
     }
 }
 
-/// A picture in JFIF's YCbCr. Every plane shows all of it, with as many samples as it has.
+/// A picture in JFIF's YCbCr. Every plane shows all of it, with as many samples as it has; both chroma planes have as many.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Planes {
     /// Of the picture.
@@ -62,10 +67,12 @@ impl Planes {
         let part = area.scaled(1.0 / f64::from(self.dimensions.width), 1.0 / f64::from(self.dimensions.height));
         let half = Dimensions { width: dimensions.width.div_ceil(2), height: dimensions.height.div_ceil(2) };
         let [luma, blue, red] = &self.planes;
+        // Both chroma planes have the same size, and weights take longer to work out than to apply.
+        let chroma = blue.filter(part, half);
         let planes = [
-            luma.resized(resizer, part, dimensions)?,
-            blue.resized(resizer, part, half)?,
-            red.resized(resizer, part, half)?,
+            luma.resized(resizer, &luma.filter(part, dimensions))?,
+            blue.resized(resizer, &chroma)?,
+            red.resized(resizer, &chroma)?,
         ];
         Ok(Self { dimensions, planes })
     }

@@ -8,7 +8,7 @@ use shared::domain::failure::{Failure, FailureCode};
 use crate::geometry::Area;
 use crate::lanczos::lanczos;
 use crate::raster::{Layout, Raster, Samples};
-use crate::resize_plane::resized_plane;
+use crate::resize_plane::PlaneFilter;
 
 /// A part of the picture at these dimensions. Opaque pictures lose their alpha channel on the way.
 pub(crate) fn resized(
@@ -18,12 +18,14 @@ pub(crate) fn resized(
     dimensions: Dimensions,
 ) -> Result<Raster, Failure> {
     match (raster.layout, &raster.samples) {
-        (Layout::Gray, Samples::Eight(_)) => resized_plane(resizer, raster, area, dimensions),
+        (Layout::Gray, Samples::Eight(_)) => {
+            PlaneFilter::new(raster.dimensions, area, dimensions).apply(resizer, raster)
+        }
         _ => filtered(resizer, raster, area, dimensions),
     }
 }
 
-/// The same in the straight way, which is slow across a single channel of bytes.
+/// The same for any layout and depth; a single channel of bytes has a faster way.
 pub(crate) fn filtered(
     resizer: &mut Resizer,
     raster: &Raster,

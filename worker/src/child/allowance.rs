@@ -3,26 +3,16 @@
 use std::io;
 use std::time::Duration;
 
+use nix::time::ClockId;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use shared::domain::limits::Limits;
-
-/// In which the kernel tells processor time (`USER_HZ`), the same on every machine that we know.
-const TICKS_PER_SECOND: u64 = 100;
 
 /// Processor time that a process has used so far.
 ///
 /// The kernel's limit counts from the start of the process, but a child renders many sources.
 pub(super) fn processor_time(child: Pid) -> io::Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.as_raw_nonzero()))?;
-    let ticks = ticks(&stat).ok_or_else(|| io::Error::other("the kernel's figures of a process cannot be read"))?;
-    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
-}
-
-/// User and system time, the 12th and 13th field behind the name, which is in brackets and may contain anything.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
-    times.next()?.ok()?.checked_add(times.next()?.ok()?)
+    let clock = ClockId::pid_cpu_clock_id(nix::unistd::Pid::from_raw(child.as_raw_nonzero().get()))?;
+    Ok(clock.now()?.into())
 }
 
 /// Bounds a child that had used `used` of its processor time when its source came. Its own hard limit on memory is
@@ -45,10 +35,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_found_behind_any_name() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 99 0 0";
-        assert_eq!(ticks(stat), Some(300));
-        assert_eq!(ticks("7 (x) S 1"), None);
-        assert!(processor_time(rustix::process::getpid()).unwrap() < Duration::from_secs(3600));
+    fn time_that_a_process_uses_is_seen() {
+        let own = || processor_time(rustix::process::getpid()).unwrap();
+        let before = own();
+        while own() == before {
+            std::hint::spin_loop();
+        }
+        assert!(own() < Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_has_used_nothing_that_can_be_told() {
+        assert!(processor_time(Pid::from_raw(i32::MAX).unwrap()).is_err());
     }
 }

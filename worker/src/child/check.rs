@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use render::Step;
+use rustix::buffer::spare_capacity;
+use rustix::io::pread;
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Disposition, Failure, FailureCode};
 use shared::domain::file::PictureFacts;
@@ -83,6 +84,19 @@ fn check_number(number: u64, order: &Order) -> Result<(), Violation> {
     violation(format!("a reply to order {number}, not {}", order.number))
 }
 
+/// What a reply wants to have read, in bytes.
+pub(super) fn claimed_bytes(reply: &Reply) -> u64 {
+    match &reply.result {
+        Claimed::Rendered { renderings, .. } => total_bytes(renderings),
+        Claimed::Failed(_) => 0,
+    }
+}
+
+fn total_bytes(claimed: &[ClaimedRendering]) -> u64 {
+    let pages = claimed.iter().filter_map(|rendering| rendering.result.as_ref().ok()).flatten();
+    pages.fold(0, |total: u64, page| total.saturating_add(page.length))
+}
+
 /// Holds the reply against its order, what was said of the header before, and the output file.
 pub(super) fn check(
     reply: Reply,
@@ -156,8 +170,7 @@ fn check_picture(picture: PictureFacts, limits: &Limits) -> Result<(), Violation
 
 /// All pages together, so that overlapping claims cannot make us hold more than the limit.
 fn check_total(claimed: &[ClaimedRendering], limits: &Limits) -> Result<(), Violation> {
-    let pages = claimed.iter().filter_map(|rendering| rendering.result.as_ref().ok()).flatten();
-    let total = pages.fold(0, |total: u64, page| total.saturating_add(page.length));
+    let total = total_bytes(claimed);
     if total > limits.output_bytes_max {
         return violation(format!("an output of {total} bytes, the limit is {}", limits.output_bytes_max));
     }
@@ -211,14 +224,24 @@ impl Output<'_> {
         if length == 0 || offset.checked_add(length).is_none_or(|end| end > self.length) {
             return violation(format!("a page at {offset} of {length} bytes in an output of {}", self.length));
         }
-        let mut bytes = vec![0; usize::try_from(length).map_err(|e| Violation::Output(io::Error::other(e)))?];
-        self.file.read_exact_at(&mut bytes, offset).map_err(Violation::Output)?;
+        let length = usize::try_from(length).map_err(|e| Violation::Output(io::Error::other(e)))?;
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            let at = offset + bytes.len() as u64;
+            let read = pread(self.file, spare_capacity(&mut bytes), at).map_err(|e| Violation::Output(e.into()))?;
+            if read == 0 {
+                return Err(Violation::Output(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+        bytes.truncate(length);
         Ok(bytes.into())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use shared::domain::format::SourceFormat;
     use shared::domain::limits::LimitsTable;
     use shared::domain::preset::PresetTable;

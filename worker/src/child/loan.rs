@@ -50,7 +50,7 @@ impl Lent {
     /// Back among the idle ones, unless it has rendered its share.
     pub(super) fn give_back(mut self) {
         let Some(child) = self.child.take() else { return };
-        if child.orders() < self.pool.renders_max() {
+        if child.orders() < self.pool.renders_max() && child.shrink_output().is_ok() {
             self.pool.keep(self.seen.clone(), child);
         } else {
             drop(self.pool.kill(child, ExitCause::Recycled));

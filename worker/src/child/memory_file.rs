@@ -73,7 +73,7 @@ impl AsFd for SealedSource {
     }
 }
 
-/// An empty output for one order.
+/// An empty output, for one order of a child after the other.
 pub(super) fn output() -> io::Result<File> {
     Ok(memfd_create("thumbline-output", MemfdFlags::CLOEXEC)?.into())
 }

@@ -1,8 +1,8 @@
 //! Render children: hostile bytes are parsed in a process of their own, which may crash, hang or lie without harm.
 //!
-//! The parent and its child share a Unix socket (the child's descriptor 0) and two anonymous memory files per order:
-//! the source, sealed so that nobody can change it, and the output, which the child fills. What the child says of the
-//! output is a claim that `check.rs` holds against the file.
+//! The parent and its child share a Unix socket (the child's descriptor 0) and two anonymous memory files: the source of
+//! each order, sealed so that nobody can change it, and the output, which the child fills anew with every order. What the
+//! child says of the output is a claim that `check.rs` holds against the file.
 //!
 //! | file | |
 //! |---|---|

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::check::{self, Answer, Violation};
 use super::idle::{Idle, Seen};
 use super::loan::Lent;
-use super::memory_file::{self, SealedSource};
+use super::memory_file::SealedSource;
 use super::process::{End, RenderChild, Since, StartError};
 use super::protocol::{Inspected, Order, Reply, Setup, Told};
 use super::sandbox::Sandbox;
@@ -34,6 +34,10 @@ pub struct ChildCommand {
     /// Its arguments.
     pub arguments: Vec<OsString>,
 }
+
+/// What is read, checked and digested on the spot: it takes a quarter of a millisecond, and waking another thread for it a
+/// good part of that. What is longer goes to a thread where it may take its time.
+const CHECKED_AT_ONCE_BYTES_MAX: u64 = 256 << 10;
 
 /// Children that may wait for each that may work: what a few tenants that take turns need.
 const IDLE_FOR_EACH_AT_WORK: usize = 2;
@@ -133,7 +137,6 @@ impl Pool {
         original: Option<Dimensions>,
         presets: Vec<Preset>,
     ) -> Result<Answer, Failure> {
-        let output = memory_file::output().map_err(|error| overloaded(&error))?;
         let Shared { limits, widest, admission, .. } = &*self.0;
         let mut lent = self.lend(tenant).await.map_err(|error| overloaded(&error))?;
         let limits_of_all = LimitsTable::clone(limits);
@@ -141,10 +144,10 @@ impl Pool {
 
         lent.child().allow(widest, widest, Since::Now).map_err(|error| overloaded(&error))?;
         let time_max = Duration::from_secs(widest.child_seconds_max);
-        let told = timeout(time_max, lent.child().order(&order, source, &output)).await;
+        let told = timeout(time_max, lent.child().order(&order, source)).await;
         let (mut lent, told) = lent.heard(told, widest).await?;
         let inspected = match told {
-            Told::Replied(reply) => return judge(lent, reply, order, None, output).await,
+            Told::Replied(reply) => return judge(lent, reply, order, None).await,
             Told::Inspected(inspected) => inspected,
         };
         if let Err(violation) = check::check_inspected(&inspected, &order) {
@@ -157,7 +160,7 @@ impl Pool {
         let told = timeout(Duration::from_secs(limits.child_seconds_max), lent.child().admit()).await;
         let (lent, told) = lent.heard(told, limits).await?;
         match told {
-            Told::Replied(reply) => judge(lent, reply, order, Some(inspected), output).await,
+            Told::Replied(reply) => judge(lent, reply, order, Some(inspected)).await,
             Told::Inspected(_) => Err(lent.lied(&"another header of the same source").await),
         }
     }
@@ -204,18 +207,18 @@ fn overloaded(error: &dyn std::error::Error) -> Failure {
     Failure::new(FailureCode::WorkerOverloaded, error.to_string())
 }
 
-/// Reads, checks and digests the output, on a thread where that may take its time; a child that was honest goes back.
-async fn judge(
-    lent: Lent,
-    reply: Reply,
-    order: Order,
-    inspected: Option<Inspected>,
-    output: std::fs::File,
-) -> Result<Answer, Failure> {
+/// Reads, checks and digests the output; a child that was honest goes back.
+async fn judge(mut lent: Lent, reply: Reply, order: Order, inspected: Option<Inspected>) -> Result<Answer, Failure> {
+    let output = lent.child().output();
+    let is_quick = check::claimed_bytes(&reply) <= CHECKED_AT_ONCE_BYTES_MAX;
     let checking = move || check::check(reply, &order, inspected.as_ref(), &output);
-    let checked = tokio::task::spawn_blocking(checking).await;
-    let did_not_end = |error| Err(Violation::Claim(format!("a reply whose check did not end: {error}")));
-    match checked.unwrap_or_else(did_not_end) {
+    let checked = if is_quick {
+        checking()
+    } else {
+        let did_not_end = |error| Err(Violation::Claim(format!("a reply whose check did not end: {error}")));
+        tokio::task::spawn_blocking(checking).await.unwrap_or_else(did_not_end)
+    };
+    match checked {
         Ok(answer) => {
             lent.give_back();
             Ok(answer)

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::allowance;
-use super::memory_file::SealedSource;
+use super::memory_file::{self, SealedSource};
 use super::pool::ChildCommand;
 use super::protocol::{self, Admitted, FrameError, HEADER_BYTES, Order, Probed, Readiness, Setup, Told};
 use super::sandbox::{Layer, LayerState};
@@ -35,6 +35,9 @@ const END_SECONDS_MAX: u64 = 5;
 const HANG_UP_SECONDS_MAX: u64 = 2;
 /// How much of a child's standard error is kept: the end tells what killed it.
 const STDERR_BYTES_MAX: usize = 4096;
+
+/// How much of its last output an idle child keeps in memory.
+const OUTPUT_KEPT_BYTES: u64 = 1 << 20;
 
 /// Why no child could be started.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +78,8 @@ pub(super) struct RenderChild {
     socket: UnixStream,
     stderr: StderrTail,
     layers: Vec<LayerState>,
+    /// Into which it writes what comes of each order.
+    output: Arc<File>,
     orders: u64,
     /// What it had used of the processor when its order came.
     processor_time: Duration,
@@ -88,8 +93,9 @@ impl RenderChild {
         let mut process = spawner.spawn(described(command, theirs)).await.map_err(StartError::Spawn)?;
         let stderr = StderrTail::of(process.stderr.take());
         let group = process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let mut child =
-            Self { process, group, socket, stderr, layers: Vec::new(), orders: 0, processor_time: Duration::ZERO };
+        let output = Arc::new(memory_file::output().map_err(StartError::Spawn)?);
+        let (layers, processor_time) = (Vec::new(), Duration::ZERO);
+        let mut child = Self { process, group, socket, stderr, layers, output, orders: 0, processor_time };
         match timeout(Duration::from_secs(START_SECONDS_MAX), child.get_ready(setup)).await {
             Ok(Ok(Readiness::Ready(layers))) => {
                 child.layers = layers;
@@ -144,16 +150,11 @@ impl RenderChild {
     }
 
     /// Sends the order with its files and waits for what the child tells; the caller bounds the time.
-    pub(super) async fn order(
-        &mut self,
-        order: &Order,
-        source: &SealedSource,
-        output: &File,
-    ) -> Result<Told, FrameError> {
+    pub(super) async fn order(&mut self, order: &Order, source: &SealedSource) -> Result<Told, FrameError> {
         self.stderr.clear();
         self.orders += 1;
         let frame = protocol::frame(order)?;
-        let sent = self.send_with_files(&frame, source, output).await.map_err(FrameError::Ended)?;
+        let sent = self.send_with_files(&frame, source).await.map_err(FrameError::Ended)?;
         self.socket.write_all(&frame[sent..]).await.map_err(FrameError::Ended)?;
         self.read().await
     }
@@ -165,9 +166,20 @@ impl RenderChild {
         self.read().await
     }
 
+    /// Where the child says that its pages are.
+    pub(super) fn output(&self) -> Arc<File> {
+        Arc::clone(&self.output)
+    }
+
+    /// Frees what an unusually large output takes. A usual one stays: memory that is there already is what the next order
+    /// is written to soonest, and whoever claims to have written it again is not believed without reading it.
+    pub(super) fn shrink_output(&self) -> io::Result<()> {
+        if self.output.metadata()?.len() > OUTPUT_KEPT_BYTES { self.output.set_len(0) } else { Ok(()) }
+    }
+
     /// Sends the beginning of the frame together with the descriptors; returns how much went out.
-    async fn send_with_files(&self, frame: &[u8], source: &SealedSource, output: &File) -> io::Result<usize> {
-        let files = [source.as_fd(), output.as_fd()];
+    async fn send_with_files(&self, frame: &[u8], source: &SealedSource) -> io::Result<usize> {
+        let files = [source.as_fd(), self.output.as_fd()];
         let send = || {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
             let mut control = SendAncillaryBuffer::new(&mut space);

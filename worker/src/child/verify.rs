@@ -60,7 +60,7 @@ fn jpeg(bytes: &[u8]) -> Result<Size, Fault> {
 fn end_of_scan(scan: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        at += scan.get(at..)?.iter().position(|byte| *byte == 0xff)?;
+        at += memchr::memchr(0xff, scan.get(at..)?)?;
         match scan.get(at + 1)? {
             0x00 | 0xd0..=0xd7 => at += 2,
             _ => return Some(at),

@@ -44,15 +44,20 @@ fn all_eight_come_out_upright_in_every_format() {
     }
 }
 
-/// AVIF and HEIC have transforms of their own in place of EXIF's orientation.
+/// AVIF and HEIC have transforms of their own in place of EXIF's orientation; JPEG XL has one in its header, beside the EXIF
+/// block that it was copied from.
 #[test]
-fn transforms_of_heif_are_applied_once() {
+fn transforms_of_heif_and_jpeg_xl_are_applied_once() {
     let fixtures = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/orientation");
     for orientation in 1..=8 {
-        let source = std::fs::read(fixtures.join(format!("{orientation}.avif"))).unwrap();
-        let what = format!("avif, orientation {orientation}");
-        assert_upright(&picture(&source, preset("jpg_1024x1024")), (48, 32), &what);
-        assert_upright(&picture(&source, preset("jpg_thumb_32x32")), (32, 32), &what);
+        for format in ["avif", "jxl"] {
+            let source = std::fs::read(fixtures.join(format!("{orientation}.{format}"))).unwrap();
+            let what = format!("{format}, orientation {orientation}");
+            let facts = render(&source, &[]).unwrap().picture;
+            assert_eq!((facts.dimensions.width, facts.dimensions.height), (48, 32), "{what}");
+            assert_upright(&picture(&source, preset("jpg_1024x1024")), (48, 32), &what);
+            assert_upright(&picture(&source, preset("jpg_thumb_32x32")), (32, 32), &what);
+        }
     }
 }
 

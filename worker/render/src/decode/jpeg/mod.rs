@@ -1,6 +1,7 @@
 //! JPEG by libjpeg-turbo's decoder, which shrinks by eighths inside the inverse cosine transform.
 
 mod planes;
+mod raw;
 mod rows;
 
 use mozjpeg::ColorSpace;
