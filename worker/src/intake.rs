@@ -67,6 +67,13 @@ enum Verdict {
 }
 
 async fn take_in(worker: &Worker, delivery: Delivery) {
+    #[cfg(feature = "test-hooks")]
+    if shared::test_hooks::breaks(shared::test_hooks::Broken::AckBeforeCommit) {
+        let message = delivery.message.clone();
+        worker.ack(delivery).await;
+        judge(worker, &message).await;
+        return;
+    }
     let (dialect, verdict) = judge(worker, &delivery.message).await;
     match verdict {
         Verdict::Done => worker.ack(delivery).await,
