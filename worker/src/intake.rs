@@ -71,7 +71,9 @@ async fn take_in(worker: &Worker, delivery: Delivery) {
     if shared::test_hooks::breaks(shared::test_hooks::Broken::AckBeforeCommit) {
         let message = delivery.message.clone();
         worker.ack(delivery).await;
-        judge(worker, &message).await;
+        if let (_, Verdict::Park(reason)) = judge(worker, &message).await {
+            let _ = worker.deps.queue.park(&message, &reason).await;
+        }
         return;
     }
     let (dialect, verdict) = judge(worker, &delivery.message).await;

@@ -36,7 +36,7 @@ fn kinds(options: &Options, has_hooks: bool) -> anyhow::Result<Vec<Kind>> {
 
 /// What a run would do, a line for each fault.
 pub(crate) fn plan(options: &Options) -> anyhow::Result<String> {
-    let has_hooks = options.broken.is_some();
+    let has_hooks = Executable::has_hooks(&Executable::find(options.thumbline.as_deref())?)?;
     let schedule = schedule::faults(options.seed, options.faults, options.uploads, &kinds(options, has_hooks)?);
     let lines = schedule.iter().map(|fault| {
         format!(

@@ -66,9 +66,14 @@ impl Executable {
     pub(crate) fn take(found: &Path, guard: &Guard) -> anyhow::Result<Self> {
         let path = guard.directory().join("thumbline");
         std::fs::copy(found, &path).with_context(|| format!("{} cannot be copied", found.display()))?;
-        let version = Command::new(&path).arg("--version").output().context("the executable does not start")?;
-        let has_hooks = String::from_utf8_lossy(&version.stdout).contains("test-hooks");
+        let has_hooks = Self::has_hooks(&path)?;
         Ok(Self { path, has_hooks })
+    }
+
+    /// Whether it was built with `--features test-hooks`: it says so itself.
+    pub(crate) fn has_hooks(path: &Path) -> anyhow::Result<bool> {
+        let version = Command::new(path).arg("--version").output().context("the executable does not start")?;
+        Ok(String::from_utf8_lossy(&version.stdout).contains("test-hooks"))
     }
 
     /// A command line with nothing inherited from our environment.
