@@ -50,7 +50,7 @@ test-fast: ## everything that needs no server; what was left out is listed as ig
 	cargo test $(CARGO_FLAGS) $(ARGS)
 
 chaos: ## 500 faults over 5,000 uploads, and proof that nothing was lost; takes an hour (ARGS="--seed 7", ARGS=--help)
-	cargo build --locked --workspace --features thumbline/test-hooks
+	cargo build --locked --workspace --features thumbline/test-hooks --config profile.dev.package.chaos.opt-level=2
 	@$(or $(CARGO_TARGET_DIR),target)/debug/chaos $(ARGS)
 
 deaths: ## 10,000 deaths of render children (COUNT=…): no zombie, no descriptor, no memory is left behind

@@ -20,6 +20,9 @@ use crate::proxy::Proxy;
 const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
 const MISSING: &str = "RabbitMQ is not installed: install Debian's package rabbitmq-server, or name a server in \
                        THUMBLINE_TEST_AMQP_URL";
+/// A node that does not answer so long after its start is started anew, so many times.
+const STARTING: Duration = Duration::from_secs(90);
+const STARTS: u32 = 4;
 /// A node that was asked to end is killed after this.
 const ENDING: Duration = Duration::from_secs(30);
 
@@ -99,9 +102,8 @@ impl Brokers {
                 way_in.lead_to(other);
             }
         }
-        *server = run(guard, &node.home, node.number, node.port, node.distribution, node.epmd)?;
+        node.start_again(guard, &mut server).await?;
         drop(server);
-        node.ready().await?;
         if self.count() > 1 { node.spare().await } else { Ok(()) }
     }
 }
@@ -194,16 +196,35 @@ impl Node {
         matches!(tokio::time::timeout(Duration::from_secs(2), greeting).await, Ok(Ok(())))
     }
 
-    /// Waits for it; a node that has ended by itself is started again (it may find its name taken for a moment).
     async fn ready(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + READY;
+        if self.greets_within(READY).await {
+            return Ok(());
+        }
+        bail!("RabbitMQ does not answer; its log is {}", self.home.with_extension("log").display());
+    }
+
+    async fn greets_within(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
         while !self.greets().await {
             if Instant::now() > deadline {
-                bail!("RabbitMQ does not answer; its log is {}", self.home.with_extension("log").display());
+                return false;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Ok(())
+        true
+    }
+
+    /// On its data. A node may find its name taken for a moment, or wait for peers that wait for it: then it is tried anew.
+    async fn start_again(&self, guard: &Guard, server: &mut Server) -> anyhow::Result<()> {
+        for _ in 0..STARTS {
+            *server = run(guard, &self.home, self.number, self.port, self.distribution, self.epmd)?;
+            if self.greets_within(STARTING).await {
+                return Ok(());
+            }
+            self.kill_erlang();
+            server.kill(guard)?;
+        }
+        bail!("RabbitMQ does not start again; its log is {}", self.home.with_extension("log").display());
     }
 
     /// Waits until every queue would survive the loss of this node.
