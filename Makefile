@@ -1,7 +1,7 @@
 # Every verb that a developer or CI uses; `make` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo build lint fmt test test-cluster test-fast deaths fuzz servers servers-down bench bench-api bench-fidelity ci clean
+.PHONY: help demo build lint fmt test test-cluster test-fast chaos deaths fuzz servers servers-down bench bench-api bench-fidelity ci clean
 
 CARGO_FLAGS := --workspace --locked
 PROFILE := $(if $(CI),ci,default)
@@ -48,6 +48,10 @@ test-cluster: ## RabbitMQ as a cluster of three that loses nodes; takes minutes
 
 test-fast: ## everything that needs no server; what was left out is listed as ignored
 	cargo test $(CARGO_FLAGS) $(ARGS)
+
+chaos: ## 500 faults over 5,000 uploads, and proof that nothing was lost; takes an hour (ARGS="--seed 7", ARGS=--help)
+	cargo build --locked --workspace --features thumbline/test-hooks --config profile.dev.package.chaos.opt-level=2
+	@$(or $(CARGO_TARGET_DIR),target)/debug/chaos $(ARGS)
 
 deaths: ## 10,000 deaths of render children (COUNT=…): no zombie, no descriptor, no memory is left behind
 	THUMBLINE_TEST_DEATHS=$(or $(COUNT),10000) cargo test --locked -p worker --test stories -- many_deaths --nocapture

@@ -20,12 +20,19 @@ use crate::{
 
 /// Turns every upload into its thumbnails and other representations, in the background.
 #[derive(Debug, Parser)]
-#[command(name = "thumbline", version, about, max_term_width = 110, after_help = EXAMPLES)]
+#[command(name = "thumbline", version = VERSION, about, max_term_width = 110, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// A build that can be told to break its promises says so.
+const VERSION: &str = if cfg!(feature = "test-hooks") {
+    concat!(env!("CARGO_PKG_VERSION"), " (test-hooks: not for use)")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
 
 const EXAMPLES: &str = "\
 Examples:

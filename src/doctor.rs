@@ -35,6 +35,7 @@ struct Finding {
 pub async fn run(loaded: Result<Loaded, Failed>, json: bool) -> Result<Exit, Failed> {
     let config = loaded?.config;
     let mut findings = vec![
+        examine("build", BUILD_REMEDY, async { build() }).await,
         examine("JPEG decoder", "install nasm and build again", async { simd() }).await,
         examine("render child", RENDER_REMEDY, render_in_a_child(&config)).await,
     ];
@@ -49,6 +50,7 @@ pub async fn run(loaded: Result<Loaded, Failed>, json: bool) -> Result<Exit, Fai
     Ok(if findings.iter().all(|finding| finding.ok) { Exit::Success } else { Exit::DependencyAway })
 }
 
+const BUILD_REMEDY: &str = "build without `--features test-hooks`";
 const RENDER_REMEDY: &str = "the worker cannot render on this machine: look at limits.raster.child_memory_bytes_max and at what \
                              confines this process";
 const SANDBOX_REMEDY: &str = "a render child could break out: let the container's own profile allow seccomp and Landlock, \
@@ -92,6 +94,12 @@ fn print(finding: &Finding, json: bool) {
     if let Some(remedy) = &finding.remedy {
         print_line(&format!("      {:<14} → {remedy}", ""));
     }
+}
+
+/// A build for `make chaos` breaks its promises when it is told to.
+fn build() -> anyhow::Result<String> {
+    anyhow::ensure!(!cfg!(feature = "test-hooks"), "this build has test hooks: it can lose what it is given");
+    Ok(format!("version {}, no test hooks", env!("CARGO_PKG_VERSION")))
 }
 
 /// Slower is not broken: a build without SIMD is told, not failed.

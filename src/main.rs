@@ -11,5 +11,13 @@ fn main() -> ExitCode {
     if let Command::RenderChild = cli.command {
         return worker::child::main();
     }
+    #[cfg(feature = "test-hooks")]
+    match shared::test_hooks::Hooks::parse(&std::env::var("THUMBLINE_TEST_HOOKS").unwrap_or_default()) {
+        Ok(hooks) => hooks.install(),
+        Err(problem) => {
+            eprintln!("thumbline: THUMBLINE_TEST_HOOKS: {problem}");
+            return ExitCode::from(2);
+        }
+    }
     thumbline::cli::run(cli)
 }

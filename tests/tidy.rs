@@ -66,6 +66,27 @@ fn packages_import_only_what_the_picture_allows() {
 }
 
 #[test]
+fn chaos_believes_nothing_that_the_product_believes() {
+    let imported = dependencies("tests/chaos/Cargo.toml");
+    for ours in ["shared", "adapters", "render", "worker", "api", "thumbline"] {
+        assert!(!imported.iter().any(|name| name == ours), "tests/chaos may not import {ours}: it checks it");
+    }
+}
+
+#[test]
+fn no_release_has_the_test_hooks() {
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    assert!(manifest["features"].get("default").is_none(), "a default feature would be in every release");
+    for built_by in ["Dockerfile", ".ci/run", "scripts/test-servers", "docker-compose.yml"] {
+        assert!(!read(built_by).contains("test-hooks"), "{built_by} builds what can be told to lose uploads");
+    }
+    let makefile = read("Makefile");
+    let with_hooks: Vec<&str> = makefile.lines().filter(|line| line.contains("test-hooks")).collect();
+    assert_eq!(with_hooks.len(), 1, "only `make chaos` builds it: {with_hooks:?}");
+    assert!(!with_hooks[0].contains("release"), "{}", with_hooks[0]);
+}
+
+#[test]
 fn only_the_platform_names_concrete_adapters() {
     for path in sources(&["src"]) {
         let name = path.strip_prefix(root()).unwrap().display().to_string();

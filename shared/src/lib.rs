@@ -12,6 +12,7 @@
 //! - [`scan`]: a bucket's listing against the rows, page by page.
 //! - [`ports`]: the traits that databases, blob stores and queues implement in `shared/adapters`.
 //! - [`telemetry`]: the names of all metrics, in one place.
+//! - `test_hooks`: promises to break on purpose, in builds for `make chaos` only.
 
 pub mod announcement;
 pub mod config;
@@ -22,3 +23,5 @@ pub mod ports;
 pub mod register;
 pub mod scan;
 pub mod telemetry;
+#[cfg(feature = "test-hooks")]
+pub mod test_hooks;

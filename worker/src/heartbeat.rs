@@ -39,6 +39,8 @@ async fn beat(worker: Arc<Worker>, token: ClaimToken, asked: Instant, lost: Canc
         match tokio::time::timeout_at(held_until, pause_and_extend(&worker, &token, lease, wait)).await {
             Ok(Some(true)) => (held_until, wait) = (asked + lease, lease / 3),
             Ok(None) => wait = (lease / 12).min(Duration::from_secs(1)),
+            #[cfg(feature = "test-hooks")]
+            Ok(Some(false)) | Err(_) if shared::test_hooks::breaks(shared::test_hooks::Broken::NoLeaseCheck) => return,
             Ok(Some(false)) | Err(_) => return lost.cancel(),
         }
     }

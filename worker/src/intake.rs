@@ -67,6 +67,15 @@ enum Verdict {
 }
 
 async fn take_in(worker: &Worker, delivery: Delivery) {
+    #[cfg(feature = "test-hooks")]
+    if shared::test_hooks::breaks(shared::test_hooks::Broken::AckBeforeCommit) {
+        let message = delivery.message.clone();
+        worker.ack(delivery).await;
+        if let (_, Verdict::Park(reason)) = judge(worker, &message).await {
+            let _ = worker.deps.queue.park(&message, &reason).await;
+        }
+        return;
+    }
     let (dialect, verdict) = judge(worker, &delivery.message).await;
     match verdict {
         Verdict::Done => worker.ack(delivery).await,

@@ -82,6 +82,8 @@ use crate::worker::{Ended, Worker};
 
 /// Time to hand back what is still claimed when the worker stops; afterwards leases run out by themselves.
 const HAND_BACK_SECONDS_MAX: u64 = 5;
+/// Children that may fail to get ready one after the other before the worker gives up.
+const START_TRIES: u32 = 3;
 
 /// Everything that a worker needs, ready-made.
 #[derive(Clone)]
@@ -153,7 +155,7 @@ pub enum WorkerError {
 /// back. `stop` hands back at once. Returns when everything is handed back and every child is gone.
 pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToken) -> Result<(), WorkerError> {
     let worker = Arc::new(Worker::new(deps, shutdown.clone()).map_err(StartError::Spawn)?);
-    worker.pool.prepare(worker.deps.config.concurrency()).await?;
+    prepare(&worker).await?;
     let Some(Subscribed { lanes, uploads, parked, dead }) = subscribe(&worker).await? else {
         worker.pool.close().await;
         return Ok(());
@@ -186,6 +188,20 @@ pub async fn run(deps: Deps, shutdown: CancellationToken, stop: CancellationToke
     while parts.join_next().await.is_some() {}
     tracing::info!(worker.name = worker.deps.worker_name, "worker stopped");
     ended
+}
+
+/// Has render children ready. One that is killed before it is (memory is short, somebody's hand) says nothing of the next.
+async fn prepare(worker: &Worker) -> Result<(), StartError> {
+    let mut tried = 1;
+    loop {
+        match worker.pool.prepare(worker.deps.config.concurrency()).await {
+            Err(StartError::Unready(why)) if tried < START_TRIES => {
+                tracing::warn!("a render child did not get ready: {why}")
+            }
+            ended => return ended,
+        }
+        tried += 1;
+    }
 }
 
 /// Everything that a worker consumes.

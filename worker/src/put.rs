@@ -53,6 +53,15 @@ async fn put_page(
 ) -> Result<PageContent, Failure> {
     let blob = BlobKey::Representation { tenant: tenant.clone(), digest: page.sha256, format };
     let length_bytes = page.bytes.len() as u64;
+    #[cfg(feature = "test-hooks")]
+    if shared::test_hooks::breaks(shared::test_hooks::Broken::RowBeforeBlob) {
+        let (blobs, key, bytes) = (worker.deps.blobs.clone(), blob.clone(), page.bytes);
+        tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            blobs.put(&key, BlobBody::Bytes(bytes), format.media_type()).await
+        });
+        return Ok(PageContent { blob, dimensions: page.dimensions, length_bytes });
+    }
     let stored = worker.deps.blobs.put(&blob, BlobBody::Bytes(page.bytes), format.media_type()).await;
     // Whatever the store says, it is not the source's fault: time without the store does not count.
     worker.dependencies.blobs.note(stored).map_err(|error| Failure::new(FailureCode::DependencyDown, chain(&error)))?;

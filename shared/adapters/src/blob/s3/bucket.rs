@@ -82,11 +82,21 @@ impl Bucket {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<SourceObject>, BlobError> {
-        let request = self.sdk.list_objects_v2().bucket(&self.name).prefix(self.key(prefix));
-        let request = request.set_start_after(after.map(|after| self.key(after)));
-        let request = request.max_keys(i32::try_from(limit).unwrap_or(i32::MAX));
-        let answer = request.send().await.map_err(|error| fault::from_bucket(self, error))?;
-        Ok(answer.contents.unwrap_or_default().into_iter().filter_map(|object| self.listed(object)).collect())
+        let limit = limit as usize;
+        let (mut found, mut after) = (Vec::new(), after.map(|after| self.key(after)));
+        loop {
+            let request = self.sdk.list_objects_v2().bucket(&self.name).prefix(self.key(prefix));
+            let wanted = i32::try_from(limit - found.len()).unwrap_or(i32::MAX);
+            let request = request.set_start_after(after).max_keys(wanted);
+            let answer = request.send().await.map_err(|error| fault::from_bucket(self, error))?;
+            let (more, objects) = (answer.is_truncated == Some(true), answer.contents.unwrap_or_default());
+            after = objects.last().and_then(|object| object.key.clone());
+            found.extend(objects.into_iter().filter_map(|object| self.listed(object)));
+            // Stores may answer with less than was asked for although there is more.
+            if !more || after.is_none() || found.len() >= limit {
+                return Ok(found);
+            }
+        }
     }
 
     /// A listed object with its version and the other facts of that one; as it was listed where it has none.

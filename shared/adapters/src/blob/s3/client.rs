@@ -51,6 +51,8 @@ impl Client {
             // Reads have their own bound on silence, and it also covers readers that are slow themselves.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         config.set_endpoint_url(settings.endpoint.clone());
+        #[cfg(feature = "test-hooks")]
+        config.set_time_source(Some(wrong_clock()));
         Self { sdk: aws_sdk_s3::Client::from_conf(config.build()), patience: settings.timeout }
     }
 
@@ -58,6 +60,21 @@ impl Client {
     pub(in crate::blob) fn bucket(self, name: String, prefix: String) -> Bucket {
         Bucket { sdk: self.sdk, name, prefix, patience: self.patience }
     }
+}
+
+/// Requests are signed with the time of this process: all that anybody else sees of its clock.
+#[cfg(feature = "test-hooks")]
+fn wrong_clock() -> aws_smithy_async::time::SharedTimeSource {
+    #[derive(Debug)]
+    struct Shifted;
+    impl aws_smithy_async::time::TimeSource for Shifted {
+        fn now(&self) -> std::time::SystemTime {
+            let (now, shift) = (std::time::SystemTime::now(), shared::test_hooks::clock_shift_seconds());
+            let by = Duration::from_secs(shift.unsigned_abs());
+            if shift < 0 { now - by } else { now + by }
+        }
+    }
+    aws_smithy_async::time::SharedTimeSource::new(Shifted)
 }
 
 fn retries(settings: &S3Settings) -> RetryConfig {
