@@ -104,7 +104,8 @@ impl Bucket {
         let request = self.sdk.head_object().bucket(&self.name).key(self.key(&listed.key));
         let answer = match request.send().await.map_err(|error| fault::from_request(self, &listed.key, error)) {
             Ok(answer) => answer,
-            Err(BlobError::NotFound(_)) => return Ok(listed),
+            // Who may not read one object is told when that one is fetched; the listing goes on.
+            Err(BlobError::NotFound(_) | BlobError::Forbidden(..)) => return Ok(listed),
             Err(error) => return Err(error),
         };
         // `null` is what was put while the bucket kept no versions: another object of that kind may take its place.
