@@ -1,6 +1,7 @@
 //! Finding a file or a representation, and starting it when somebody asks for it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use shared::domain::file::FileState;
 use shared::domain::fit_preset;
@@ -21,7 +22,7 @@ use crate::wire;
 /// A representation that exists or could exist, with the file that it belongs to.
 pub(crate) struct Found<'a> {
     /// The file with the version that was named, and at least the row of this representation, if there is one.
-    pub(crate) file: FileState,
+    pub(crate) file: Arc<FileState>,
     /// What it is made by.
     pub(crate) preset: Cow<'a, Preset>,
 }
@@ -34,9 +35,10 @@ impl Found<'_> {
 }
 
 /// The state, unless the file or the version is in the trash.
-pub(crate) fn not_trashed(state: FileState) -> Result<FileState, ApiError> {
+pub(crate) fn not_trashed<S: AsRef<FileState>>(shown: S) -> Result<S, ApiError> {
+    let state = shown.as_ref();
     let is_trashed = state.file.trashed_at.is_some() || state.version.trashed_at.is_some();
-    if is_trashed { Err(ApiError::Trashed) } else { Ok(state) }
+    if is_trashed { Err(ApiError::Trashed) } else { Ok(shown) }
 }
 
 /// The state, unless the file is in the trash; the version that a file shows never is.

@@ -80,8 +80,8 @@ pub(crate) struct Caller(pub(crate) Arc<Principal>);
 
 impl Caller {
     /// The file, if it is open to the caller's action. A missing one is answered as one that is hidden.
-    pub(crate) fn opens(&self, state: Option<FileState>, action: Action) -> Result<FileState, ApiError> {
-        decide(&self.0, state.as_ref().map(guarded), action)?;
+    pub(crate) fn opens<S: AsRef<FileState>>(&self, state: Option<S>, action: Action) -> Result<S, ApiError> {
+        decide(&self.0, state.as_ref().map(|state| guarded(state.as_ref())), action)?;
         state.ok_or(ApiError::NotFound)
     }
 

@@ -78,7 +78,7 @@ async fn get(
     if !wire::is_available(preset, &file) {
         return Ok(stand_in(&app, &file));
     }
-    let found = Found { file, preset: Cow::Borrowed(preset) };
+    let found = Found { file: Arc::new(file), preset: Cow::Borrowed(preset) };
     if let Some(State::Error(failure)) = found.state()
         && is_of_the_type(failure.code)
     {

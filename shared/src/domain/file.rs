@@ -276,6 +276,12 @@ pub struct FileState {
     pub representations: Vec<Representation>,
 }
 
+impl AsRef<Self> for FileState {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl FileState {
     /// The row of this preset; `None` is the state `none`.
     pub fn representation(&self, preset: &PresetName) -> Option<&Representation> {

@@ -164,13 +164,18 @@ impl FromStr for Sha256Digest {
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid = || InvalidId { value: text.chars().take(80).collect(), expected: "a SHA-256 of 64 hex digits" };
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if text.len() != 64 {
             return Err(invalid());
         }
+        let digit = |ascii: u8| match ascii {
+            b'0'..=b'9' => Ok(ascii - b'0'),
+            b'a'..=b'f' => Ok(ascii - b'a' + 10),
+            b'A'..=b'F' => Ok(ascii - b'A' + 10),
+            _ => Err(invalid()),
+        };
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| invalid())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
         }
         Ok(Self(bytes))
     }

@@ -1,5 +1,6 @@
 //! The store of files, file versions and representations: the row is the truth.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -108,13 +109,13 @@ pub trait StateStore: Ledger + CollectionStore + RenewalStore + Send + Sync + 's
     async fn version(&self, file: FileId, version: FileVersionId) -> Result<Option<FileState>, StoreError>;
 
     /// A file with this version of it, and of its representations this one alone, if it has a row: what somebody needs
-    /// who asks for its bytes.
+    /// who asks for its bytes. Everybody who asks at one moment may be shown the same one.
     async fn version_with(
         &self,
         file: FileId,
         version: FileVersionId,
         preset: &PresetName,
-    ) -> Result<Option<FileState>, StoreError>;
+    ) -> Result<Option<Arc<FileState>>, StoreError>;
 
     /// The file with this identity.
     async fn file_by_identity(&self, tenant: &Tenant, identity: &str) -> Result<Option<FileState>, StoreError>;

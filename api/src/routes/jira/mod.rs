@@ -38,7 +38,7 @@ impl App {
         let Ok(file) = id.parse() else {
             // No file can be called so; whoever may see none at all learns not even that.
             return Err(caller
-                .opens(None, action)
+                .opens::<FileState>(None, action)
                 .err()
                 .filter(|error| !matches!(error, ApiError::NotFound))
                 .unwrap_or_else(missing));

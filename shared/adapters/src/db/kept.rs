@@ -1,6 +1,6 @@
 //! Files as they were read, for as long as nothing is committed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use shared::domain::file::FileState;
@@ -22,14 +22,17 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Those of the wanted that are known at this moment; all else is forgotten once the moment is another one.
-    pub(super) fn at(&mut self, moment: &Moment, wanted: &HashSet<Which>) -> Found {
+    /// Forgets everything, unless it was read after an equal moment.
+    pub(super) fn turn_to(&mut self, moment: &Moment) {
         if self.moment.as_ref() != Some(moment) {
             self.files.clear();
             self.moment = Some(moment.clone());
         }
-        let known = |which: &Which| Some((which.clone(), Arc::clone(self.files.get(which)?)));
-        wanted.iter().filter_map(known).collect()
+    }
+
+    /// What is known of it at this moment.
+    pub(super) fn get(&self, which: &Which) -> Option<Arc<FileState>> {
+        self.files.get(which).map(Arc::clone)
     }
 
     /// Keeps what was read after this moment.

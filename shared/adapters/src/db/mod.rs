@@ -225,11 +225,11 @@ impl StateStore for Database {
     }
 
     async fn file(&self, id: FileId) -> Result<Option<FileState>, StoreError> {
-        self.read_together(Which::Current(id)).await
+        Ok(self.read_together(Which::Current(id)).await?.map(Arc::unwrap_or_clone))
     }
 
     async fn version(&self, file: FileId, version: FileVersionId) -> Result<Option<FileState>, StoreError> {
-        self.read_together(Which::Version(file, version)).await
+        Ok(self.read_together(Which::Version(file, version)).await?.map(Arc::unwrap_or_clone))
     }
 
     async fn version_with(
@@ -237,7 +237,7 @@ impl StateStore for Database {
         file: FileId,
         version: FileVersionId,
         preset: &PresetName,
-    ) -> Result<Option<FileState>, StoreError> {
+    ) -> Result<Option<Arc<FileState>>, StoreError> {
         self.read_together(Which::Only(file, version, preset.clone())).await
     }
 

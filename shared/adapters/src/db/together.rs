@@ -19,7 +19,7 @@ use shared::ports::state_store::StoreError;
 use tokio::sync::oneshot;
 
 use super::kept::{Found, Kept};
-use super::moment::Moments;
+use super::moment::{Moment, Moments};
 use super::{Database, read};
 
 /// Most files that one query reads.
@@ -41,12 +41,19 @@ pub(super) enum Which {
     Only(FileId, FileVersionId, PresetName),
 }
 
-type Answer = Result<Option<FileState>, Arc<StoreError>>;
+type Answer = Result<Option<Arc<FileState>>, Arc<StoreError>>;
 
 #[derive(Debug)]
 struct Read {
     which: Which,
     answer: oneshot::Sender<Answer>,
+}
+
+impl Read {
+    /// Whoever has stopped waiting needs no answer.
+    fn tell(self, answer: Answer) {
+        let _ = self.answer.send(answer);
+    }
 }
 
 /// Who waits, and what those before were told.
@@ -91,6 +98,20 @@ impl Together {
         starts
     }
 
+    /// Answers those whose files were read after an equal moment; the others are left.
+    fn tell_what_is_known(&self, moment: &Moment, reads: Vec<Read>) -> Vec<Read> {
+        let mut kept = self.kept();
+        kept.turn_to(moment);
+        let tell = |read: Read| match kept.get(&read.which) {
+            Some(state) => {
+                read.tell(Ok(Some(state)));
+                None
+            }
+            None => Some(read),
+        };
+        reads.into_iter().filter_map(tell).collect()
+    }
+
     /// Lets requests that have arrived already, and were not looked at yet, come along.
     async fn gather(&self) {
         let mut before = 0;
@@ -118,7 +139,7 @@ impl Together {
 
 impl Database {
     /// The file, read by a query that begins after this call did.
-    pub(super) async fn read_together(&self, which: Which) -> Result<Option<FileState>, StoreError> {
+    pub(super) async fn read_together(&self, which: Which) -> Result<Option<Arc<FileState>>, StoreError> {
         let (answer, answered) = oneshot::channel();
         if self.together.join(Read { which, answer }) {
             tokio::spawn(self.clone().answer_those_who_wait());
@@ -143,45 +164,55 @@ impl Database {
     }
 
     async fn answer(&self, reads: Vec<Read>) {
+        let moment = match self.moment(reads.len()).await {
+            Ok(moment) => moment,
+            Err(error) => {
+                let error = Arc::new(error);
+                return reads.into_iter().for_each(|read| read.tell(Err(Arc::clone(&error))));
+            }
+        };
+        let unknown = match &moment {
+            Some(moment) => self.together.tell_what_is_known(moment, reads),
+            None => reads,
+        };
+        if !unknown.is_empty() {
+            self.answer_by_query(unknown, moment.as_ref()).await;
+        }
+    }
+
+    /// When it is now. That is one question more: too many for somebody who asks alone.
+    async fn moment(&self, reads: usize) -> Result<Option<Moment>, StoreError> {
+        if reads == 1 {
+            return Ok(None);
+        }
+        self.bounded_by(self.read_timeout, || self.together.moments.now(&self.connection)).await.map(Some)
+    }
+
+    /// Reads the rows, after that moment.
+    async fn answer_by_query(&self, reads: Vec<Read>, moment: Option<&Moment>) {
         let wanted: HashSet<Which> = reads.iter().map(|read| read.which.clone()).collect();
-        let is_one = reads.len() == 1;
         // Everybody waits for this one: a server that froze must not hold them longer than one that does not answer.
-        let read = self.bounded_by(self.read_timeout, || async {
-            // Whether anything was committed is one question more: too many for somebody who asks alone.
-            if is_one { states(&self.connection, &wanted).await } else { self.states_or_kept(&wanted).await }
-        });
-        let read = read.await.map_err(Arc::new);
-        for Read { which, answer } in reads {
-            let told = match &read {
-                Ok(states) => Ok(states.get(&which).map(|state| FileState::clone(state))),
+        let found = self.bounded_by(self.read_timeout, || states(&self.connection, &wanted)).await.map_err(Arc::new);
+        if let (Some(moment), Ok(found)) = (moment, &found) {
+            self.together.kept().put(moment, found);
+        }
+        for read in reads {
+            let told = match &found {
+                Ok(found) => Ok(found.get(&read.which).map(Arc::clone)),
                 // One row that is wrong is nobody else's fault.
                 Err(error) if wanted.len() > 1 && matches!(**error, StoreError::Inconsistent { .. }) => {
-                    self.read_alone(which).await.map_err(Arc::new)
+                    self.read_alone(&read.which).await.map_err(Arc::new)
                 }
                 Err(error) => Err(Arc::clone(error)),
             };
-            // Whoever has stopped waiting needs no answer.
-            let _ = answer.send(told);
+            read.tell(told);
         }
     }
 
-    /// What was read after this moment is read now, unless it was read after the same one before.
-    async fn states_or_kept(&self, wanted: &HashSet<Which>) -> Result<Found, StoreError> {
-        let moment = self.together.moments.now(&self.connection).await?;
-        let mut found = self.together.kept().at(&moment, wanted);
-        let missing: HashSet<Which> = wanted.iter().filter(|which| !found.contains_key(which)).cloned().collect();
-        if !missing.is_empty() {
-            let read = states(&self.connection, &missing).await?;
-            self.together.kept().put(&moment, &read);
-            found.extend(read);
-        }
-        Ok(found)
-    }
-
-    async fn read_alone(&self, which: Which) -> Result<Option<FileState>, StoreError> {
+    async fn read_alone(&self, which: &Which) -> Result<Option<Arc<FileState>>, StoreError> {
         let alone = HashSet::from([which.clone()]);
-        let read = self.bounded_by(self.read_timeout, || states(&self.connection, &alone)).await?;
-        Ok(read.get(&which).map(|state| FileState::clone(state)))
+        let mut found = self.bounded_by(self.read_timeout, || states(&self.connection, &alone)).await?;
+        Ok(found.remove(which))
     }
 }
 
