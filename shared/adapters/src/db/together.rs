@@ -23,10 +23,10 @@ use super::moment::{Moment, Moments};
 use super::{Database, read};
 
 /// Most files that one query reads.
-const BATCH_MAX: usize = 64;
-/// Most such queries at a time. More of them would be smaller, and it is their number that costs.
-const RUNNING_MAX: usize = 1;
-
+const BATCH_MAX: usize = 32;
+/// Most such queries at a time: one is on its way while the answers of the other are written. More of them would be
+/// smaller, and it is their number that costs.
+const RUNNING_MAX: usize = 2;
 /// Most turns that a query lets others have so that they come along, while they do.
 const GATHERED_MAX: usize = 8;
 
@@ -316,9 +316,9 @@ mod tests {
             started += usize::from(together.join(read(n).0));
         }
         assert_eq!(started, RUNNING_MAX);
-        let batches = [together.next(), together.next(), together.next()];
-        assert_eq!(batches.map(|batch| batch.map_or(0, |reads| reads.len())), [BATCH_MAX, 100 - BATCH_MAX, 0]);
-        assert!(together.join(read(1).0), "nothing runs, so whoever comes starts one");
+        let batches: Vec<usize> = std::iter::from_fn(|| together.next().map(|batch| batch.len())).collect();
+        assert_eq!(batches, [BATCH_MAX, BATCH_MAX, BATCH_MAX, 100 - 3 * BATCH_MAX]);
+        assert!(together.join(read(1).0), "one has ended, so whoever comes starts one");
     }
 
     #[test]
