@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 
 use reqwest::StatusCode;
+use sea_orm::ConnectionTrait as _;
 use shared::domain::webhook::Secret;
 use tempfile::TempDir;
 
@@ -299,6 +300,36 @@ async fn who_waits_listens_or_has_a_webhook_is_told_and_a_restart_loses_nothing(
     assert_eq!(header("webhook-signature"), secret.sign(&header("webhook-id"), timestamp, delivered.1.as_bytes()));
     let event: serde_json::Value = serde_json::from_str(&delivered.1).unwrap();
     assert_eq!((&event["data"]["file_id"], &event["type"]), (&id.into(), &"thumbline.file_version.completed".into()));
+}
+
+#[tokio::test]
+async fn a_size_that_is_made_again_without_its_siblings_is_the_same() {
+    let one = OneProcess::start(&[]);
+    let client = one.client();
+    let photo = include_bytes!("../../src/demo/samples/portrait-phone.jpg");
+    let id = client.uploaded("photo.jpg", photo).await;
+    client.settled(&id).await;
+    let content = async |name: &str| {
+        let file = client.json(&format!("/v1/files/{id}")).await;
+        let path = format!(
+            "/2.0/internal_files/{id}/versions/{}/representations/{name}/content/",
+            file["version"]["id"].as_str().unwrap()
+        );
+        let answer = client.get(&path).await;
+        (answer.status(), answer.bytes().await.unwrap())
+    };
+    let rows = sea_orm::Database::connect(format!("sqlite:{}", one.data.path().join("thumbline.db").display()));
+    let rows = rows.await.unwrap();
+    for name in ["jpg_thumb_32x32", "jpg_320x320"] {
+        let before = content(name).await;
+        assert_eq!(before.0, StatusCode::OK);
+        let lost = rows.execute_unprepared(&format!("DELETE FROM representation WHERE preset = '{name}'")).await;
+        assert_eq!(lost.unwrap().rows_affected(), 1);
+        assert_eq!(content(name).await.0, StatusCode::ACCEPTED);
+        client.settled(&id).await;
+        assert!(content(name).await == before, "{name} is another picture than before");
+    }
+    rows.close().await.unwrap();
 }
 
 #[tokio::test]

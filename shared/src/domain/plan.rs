@@ -23,6 +23,20 @@ pub fn missing(table: &PresetTable, state: &FileState) -> Vec<Wanted> {
     eager(table, format).into_iter().filter(absent).collect()
 }
 
+/// What to render so that these look as they always do, these first. A source is decoded once, as large as its largest
+/// size needs, and small sizes are made from larger ones: which sizes are made together shows in each of them. So the
+/// eager ones are made with all of their siblings, also when some of them are there already.
+pub fn with_siblings(table: &PresetTable, format: Option<SourceFormat>, presets: &[Preset]) -> Vec<Preset> {
+    let is_one_of = |presets: &[Preset], name: &Preset| presets.iter().any(|preset| preset.name == name.name);
+    let eager: Vec<Preset> =
+        table.existing_for(format).filter(|preset| preset.trigger == Trigger::Eager).cloned().collect();
+    let mut all = presets.to_vec();
+    if presets.iter().any(|preset| is_one_of(&eager, preset)) {
+        all.extend(eager.into_iter().filter(|preset| !is_one_of(presets, preset)));
+    }
+    all
+}
+
 /// The smallest representation from which all of these can be scaled, so that the source need not be read: when all
 /// of them are small boxes, and the version has one of the whole picture, by the recipe in force now, that is large enough.
 pub fn larger<'a>(table: &PresetTable, state: &'a FileState, presets: &[Preset]) -> Option<&'a PageContent> {
@@ -70,5 +84,21 @@ mod tests {
         assert_eq!(names(Some(SourceFormat::Png)), built_in);
         assert!(names(Some(SourceFormat::Jpeg)).contains(&"jpeg_only".to_owned()));
         assert!(names(None).contains(&"jpeg_only".to_owned()));
+    }
+
+    #[test]
+    fn eager_presets_are_rendered_with_all_eager_ones_and_others_alone() {
+        let table = PresetTable::built_in();
+        let preset = |name: &str| table.get(name).unwrap().clone();
+        let names = |presets: &[Preset]| {
+            let all = with_siblings(&table, Some(SourceFormat::Png), presets);
+            all.into_iter().map(|preset| preset.name.to_string()).collect::<Vec<_>>()
+        };
+        let (small, lazy) = (preset("jpg_160x160"), preset("png_paged_1024x1024"));
+        let siblings = ["jpg_thumb_32x32", "jpg_thumb_94x94", "jpg_320x320", "jpg_1024x1024"];
+        assert_eq!(names(std::slice::from_ref(&small))[..1], ["jpg_160x160"]);
+        assert_eq!(names(std::slice::from_ref(&small))[1..], siblings);
+        assert_eq!(names(std::slice::from_ref(&lazy)), ["png_paged_1024x1024"]);
+        assert_eq!(names(&[lazy, small])[..2], ["png_paged_1024x1024", "jpg_160x160"]);
     }
 }

@@ -160,7 +160,9 @@ async fn make(
             return Ok(SameContent::Distinct);
         }
     }
-    let Renderings { picture, presets: renderings } = render(worker, claim, &presets, fetched, None, attempted).await?;
+    let format = version.picture.map(|picture| picture.format);
+    let order = plan::with_siblings(&worker.deps.presets, format, &presets);
+    let Renderings { picture, presets: renderings } = render(worker, claim, &order, fetched, None, attempted).await?;
     attempted.picture = Some(picture);
     recorded_picture(worker, claim, picture).await?;
     put_all(worker, claim, verdicts, &presets, renderings, attempted).await;
@@ -209,7 +211,7 @@ async fn render(
     answer.result
 }
 
-/// Stores what was rendered; every preset gets its outcome.
+/// Stores what was rendered of these; every one of them gets its outcome.
 async fn put_all(
     worker: &Worker,
     claim: &Claim,
