@@ -15,7 +15,7 @@ use crate::presets::{self, Presets};
 use crate::roles::Roles;
 use crate::{
     backfill, bench, check_event, demo, doctor, explain, gc, health, parked, publish, redrive, render_files, roles,
-    topology,
+    submit, topology,
 };
 
 /// Turns every upload into its thumbnails and other representations, in the background.
@@ -40,6 +40,7 @@ Examples:
   thumbline all --data /var/lib/thumbline        API and worker in one process, SQLite and local files
   thumbline api --config thumbline.toml          one role per process, over PostgreSQL, RabbitMQ and S3
   THUMBLINE__DATABASE__URL=postgres://… thumbline migrate
+  thumbline submit photos/ --server http://localhost:8080 --wait
   thumbline render *.jpg --preset jpg_320x320,jpg_thumb_94x94 --out thumbs --explain
   thumbline explain 42                           tells what happened to file 42, and why
   thumbline bench load photo.jpg --rate 20       puts load on a deployment and tells what it carries
@@ -63,6 +64,8 @@ pub enum Command {
     Worker(RoleArguments),
     /// Bring the database's schema up to date, then end
     Migrate(RoleArguments),
+    /// Upload files to a deployment, and tell what becomes of them
+    Submit(submit::Arguments),
     /// Render files without any server
     Render(render_files::Arguments),
     /// Measure what this machine renders, or what a deployment carries
@@ -204,6 +207,7 @@ async fn dispatch(command: Command) -> Result<Exit, Failed> {
         Command::Api(arguments) => roles::run(arguments.load()?.config, Roles::API).await,
         Command::Worker(arguments) => roles::run(arguments.load()?.config, Roles::WORKER).await,
         Command::Migrate(arguments) => roles::migrate(&arguments.load()?.config).await,
+        Command::Submit(arguments) => submit::run(arguments).await,
         Command::Render(arguments) => render_files::run(arguments).await,
         Command::Bench(bench) => bench::run(bench).await,
         Command::CheckEvent(arguments) => check_event::run(arguments),

@@ -32,4 +32,6 @@ pub mod render_files;
 pub mod roles;
 pub mod shutdown;
 mod source_file;
+pub mod submit;
 pub mod topology;
+mod uploads;

@@ -1,24 +1,19 @@
 //! `thumbline demo`: the main job in one command: everything in one process, one table, one page to look at.
 
-mod client;
-mod files;
-mod table;
-
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use futures_util::StreamExt as _;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{data_flags, print_line};
 use crate::config::{Config, Inputs, load};
 use crate::exit::{Exit, Failed};
 use crate::roles::{self, Roles};
 use crate::shutdown::Shutdown;
-use client::{Client, FileReport};
-use files::Upload;
+use crate::uploads::client::{Client, FileReport};
+use crate::uploads::files::{self, Upload};
+use crate::uploads::{Until, follow_all, progress_bar, table};
 
 /// Arguments of `thumbline demo`.
 #[derive(Debug, Args)]
@@ -40,9 +35,6 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Uploads at the same time.
-const UPLOADS_AT_ONCE: usize = 4;
-
 /// Starts everything, uploads, watches, prints, serves.
 pub async fn run(arguments: Arguments) -> Result<Exit, Failed> {
     let uploads = files::collect(&arguments.files).map_err(Failed::usage)?;
@@ -52,7 +44,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failed> {
     let running = roles::start(&config, Roles::ALL, &shutdown).await?;
     let Some(address) = running.api_address() else { return Ok(Exit::Interrupted) };
 
-    let client = Client::new(format!("http://{address}"))?;
+    let client = Client::new(format!("http://{address}"), None)?;
     let settled = tokio::select! {
         () = shutdown.drain.cancelled() => None,
         reports = render_all(&client, uploads, config.api.upload_bytes_max) => Some(reports),
@@ -95,13 +87,7 @@ fn configure(arguments: &Arguments) -> Result<Config, Failed> {
 /// Uploads everything and waits until every representation has settled.
 async fn render_all(client: &Client, uploads: Vec<Upload>, bytes_max: u64) -> Vec<FileReport> {
     let bar = progress_bar(uploads.len());
-    let mut rendered = futures_util::stream::iter(uploads.into_iter().enumerate())
-        .map(|(position, upload)| async move {
-            let followed = follow(client, &upload, bytes_max).await;
-            // One file that is refused must not hide the others.
-            (position, followed.unwrap_or_else(|error| FileReport::refused(upload.acceptable_name(), &error)))
-        })
-        .buffer_unordered(UPLOADS_AT_ONCE);
+    let mut rendered = std::pin::pin!(follow_all(client, uploads, bytes_max, Until::Settled));
     let mut reports = Vec::new();
     while let Some((position, report)) = rendered.next().await {
         bar.set_message(report.name.clone());
@@ -111,22 +97,4 @@ async fn render_all(client: &Client, uploads: Vec<Upload>, bytes_max: u64) -> Ve
     bar.finish_and_clear();
     reports.sort_by_key(|(position, _)| *position);
     reports.into_iter().map(|(_, report)| report).collect()
-}
-
-/// One file from upload to settled.
-async fn follow(client: &Client, upload: &Upload, bytes_max: u64) -> anyhow::Result<FileReport> {
-    const BETWEEN_LOOKS: Duration = Duration::from_millis(40);
-    let id = client.upload(upload, bytes_max).await?;
-    loop {
-        let report = client.report(&id).await?;
-        if report.has_settled() {
-            return Ok(report);
-        }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
-    }
-}
-
-fn progress_bar(files: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {elapsed}  {wide_msg}");
-    ProgressBar::new(files as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

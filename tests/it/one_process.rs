@@ -333,6 +333,36 @@ async fn a_size_that_is_made_again_without_its_siblings_is_the_same() {
 }
 
 #[tokio::test]
+async fn what_is_submitted_is_rendered() {
+    let one = OneProcess::start(&[]);
+    let photos = one.data.path().join("photos");
+    std::fs::create_dir_all(photos.join("deeper")).unwrap();
+    std::fs::write(photos.join("a.jpg"), pictures::jpeg(400, 300)).unwrap();
+    std::fs::write(photos.join("deeper/b.png"), pictures::png(64, 64)).unwrap();
+    let server = format!("http://{}", one.process.address("api"));
+    let submit = |more: &[&str]| {
+        let arguments = ["submit", photos.to_str().unwrap(), "--json", "--server"];
+        let ran = thumbline(&[&arguments[..], more].concat()).output().unwrap();
+        let lines = String::from_utf8(ran.stdout).unwrap();
+        let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (ran.status.code(), lines)
+    };
+    let (code, lines) = submit(&[&server]);
+    assert_eq!((code, lines.len()), (Some(0), 2), "{lines:?}");
+    let picture = lines.iter().find(|line| line["file"] == "b.png").unwrap();
+    assert_eq!(one.client().settled(picture["id"].as_str().unwrap()).await["version"]["width"], 64);
+
+    let (code, lines) = submit(&[&server, "--wait"]);
+    assert_eq!((code, lines.len()), (Some(0), 10), "{lines:?}");
+    assert!(lines.iter().all(|line| line["state"] == "success"), "{lines:?}");
+    std::fs::write(photos.join("c.png"), "not a picture").unwrap();
+    let (code, lines) = submit(&[&server, "--wait"]);
+    assert!(code == Some(1) && lines.iter().any(|line| line["code"] == "unsupported_format"), "{code:?} {lines:?}");
+    assert_eq!(submit(&["http://127.0.0.1:9"]).0, Some(3));
+    assert_eq!(submit(&["https://127.0.0.1:9"]).0, Some(2));
+}
+
+#[tokio::test]
 async fn load_is_measured_and_leaves_nothing_behind() {
     let one = OneProcess::start(&[]);
     let picture = one.data.path().join("load.jpg");

@@ -1,4 +1,4 @@
-//! The table that the demo prints.
+//! The table of what became of uploads.
 
 use comfy_table::presets;
 use comfy_table::{CellAlignment, Table};
@@ -7,7 +7,7 @@ use super::client::{FileReport, RepresentationReport};
 use crate::cli::print_line;
 
 /// One line per representation that was asked for.
-pub(super) fn print(reports: &[FileReport], json: bool) {
+pub(crate) fn print(reports: &[FileReport], json: bool) {
     if json {
         for report in reports {
             report.asked_for().for_each(|representation| print_line(&json_line(report, representation)));
@@ -54,6 +54,7 @@ fn dimensions(representation: &RepresentationReport) -> Option<String> {
 fn json_line(report: &FileReport, representation: &RepresentationReport) -> String {
     serde_json::json!({
         "file": report.name,
+        "id": report.id,
         "representation": representation.name,
         "state": representation.state,
         "code": representation.code,

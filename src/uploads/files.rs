@@ -1,24 +1,23 @@
-//! What the demo uploads: the files and directories of the command line, or the bundled samples.
+//! What is uploaded: the files and directories of the command line, or the bundled samples.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::source_file;
 
 /// One file to upload.
 #[derive(Debug, Clone)]
-pub(super) struct Upload {
+pub(crate) struct Upload {
     /// The name that the API is told.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Where the bytes are.
-    pub(super) content: Content,
+    pub(crate) content: Content,
 }
 
 /// Where the bytes of an upload are.
 #[derive(Debug, Clone)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// In the executable.
     Bundled(&'static [u8]),
     /// On disk.
@@ -26,16 +25,31 @@ pub(super) enum Content {
 }
 
 impl Upload {
-    /// All bytes.
-    pub(super) fn read(&self, bytes_max: u64) -> anyhow::Result<Cow<'static, [u8]>> {
+    /// Length in bytes, at most `bytes_max`.
+    pub(crate) fn length(&self, bytes_max: u64) -> anyhow::Result<u64> {
+        let length = match &self.content {
+            Content::Bundled(bytes) => bytes.len() as u64,
+            Content::File(path) => source_file::length(path)?,
+        };
+        if length > bytes_max {
+            bail!("{} has {length} bytes, the limit is {bytes_max}", self.name);
+        }
+        Ok(length)
+    }
+
+    /// The bytes, read while they are sent.
+    pub(crate) async fn open(&self) -> anyhow::Result<reqwest::Body> {
         match &self.content {
-            Content::Bundled(bytes) => Ok(Cow::Borrowed(bytes)),
-            Content::File(path) => source_file::read(path, bytes_max).map(Cow::Owned),
+            Content::Bundled(bytes) => Ok((*bytes).into()),
+            Content::File(path) => {
+                let file = tokio::fs::File::open(path).await;
+                Ok(file.with_context(|| format!("cannot read {}", path.display()))?.into())
+            }
         }
     }
 
     /// The name that the API is told: Box's rule refuses some characters that screenshot tools like.
-    pub(super) fn acceptable_name(&self) -> String {
+    pub(crate) fn acceptable_name(&self) -> String {
         let refused = |c: char| c.is_control() || r#"/\<>:|?*"#.contains(c);
         let name: String = self.name.chars().map(|c| if refused(c) { '_' } else { c }).take(200).collect();
         match name.trim() {
@@ -47,16 +61,16 @@ impl Upload {
 
 /// Origin and licence of each are in `samples/README.md`.
 const SAMPLES: [(&str, &[u8]); 5] = [
-    ("portrait-phone.jpg", include_bytes!("samples/portrait-phone.jpg")),
-    ("tower-progressive.jpg", include_bytes!("samples/tower-progressive.jpg")),
-    ("transparent.png", include_bytes!("samples/transparent.png")),
-    ("alpha.webp", include_bytes!("samples/alpha.webp")),
-    ("animated.gif", include_bytes!("samples/animated.gif")),
+    ("portrait-phone.jpg", include_bytes!("../demo/samples/portrait-phone.jpg")),
+    ("tower-progressive.jpg", include_bytes!("../demo/samples/tower-progressive.jpg")),
+    ("transparent.png", include_bytes!("../demo/samples/transparent.png")),
+    ("alpha.webp", include_bytes!("../demo/samples/alpha.webp")),
+    ("animated.gif", include_bytes!("../demo/samples/animated.gif")),
 ];
 
 /// The files that the arguments mean, directories walked in name order; the samples when there are none. Everything
 /// that cannot be read is told at once.
-pub(super) fn collect(arguments: &[PathBuf]) -> anyhow::Result<Vec<Upload>> {
+pub(crate) fn collect(arguments: &[PathBuf]) -> anyhow::Result<Vec<Upload>> {
     if arguments.is_empty() {
         let bundled =
             |(name, bytes): (&str, &'static [u8])| Upload { name: name.to_owned(), content: Content::Bundled(bytes) };
