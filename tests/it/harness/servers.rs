@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
-use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 
@@ -84,6 +84,7 @@ impl Production {
         let connection =
             Connection::connect(&amqp_url, ConnectionProperties::default()).await.expect("the broker answers");
         let broker = connection.create_channel().await.unwrap();
+        broker.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let mut production = Self {
             api: Process::start(thumbline(&["--version"])),
@@ -268,20 +269,22 @@ impl Production {
     /// Publishes as a producer would: to the exchange, with nothing but a body.
     pub(crate) async fn publish(&self, body: &str) {
         let exchange = format!("{}.uploads", self.name);
-        // Waiting for the queue: a producer may start before the first worker, and must not lose its event.
+        // A producer may start before the first worker. There may be a queue that is not bound yet: only what the broker
+        // could not bring anywhere comes back to a `mandatory` producer, so that it must not lose its event.
         eventually("the uploads queue exists", || async { self.messages("thumbline.uploads").await.map(|_| ()) }).await;
-        self.broker
-            .basic_publish(
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        eventually("the event has come to a queue", || async {
+            let properties = BasicProperties::default().with_delivery_mode(2);
+            let sent = self.broker.basic_publish(
                 exchange.as_str().into(),
                 "any.key".into(),
-                BasicPublishOptions::default(),
+                options,
                 body.as_bytes(),
-                BasicProperties::default().with_delivery_mode(2),
-            )
-            .await
-            .unwrap()
-            .await
-            .unwrap();
+                properties,
+            );
+            matches!(sent.await.unwrap().await.unwrap(), Confirmation::Ack(None)).then_some(())
+        })
+        .await;
     }
 
     /// Publishes an upload event of an object in the producers' bucket.
