@@ -83,7 +83,7 @@ use crate::worker::{Ended, Worker};
 /// Time to hand back what is still claimed when the worker stops; afterwards leases run out by themselves.
 const HAND_BACK_SECONDS_MAX: u64 = 5;
 /// Children that may fail to get ready one after the other before the worker gives up.
-const START_TRIES: u32 = 3;
+const START_TRIES: u32 = 20;
 
 /// Everything that a worker needs, ready-made.
 #[derive(Clone)]
