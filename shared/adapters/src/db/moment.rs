@@ -23,7 +23,7 @@ pub(super) enum Moment {
 pub(super) enum Moments {
     /// By a connection that never writes: SQLite does not count what a connection commits itself.
     Sqlite { options: Box<SqliteConnectOptions>, watch: Mutex<Watch> },
-    /// By any connection.
+    /// By any connection; from PostgreSQL 13 on.
     Postgres,
 }
 
