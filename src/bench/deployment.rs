@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use reqwest::RequestBuilder;
-use reqwest::multipart::{Form, Part};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::json;
+use anyhow::bail;
+use reqwest::multipart::Part;
 use tokio::time::Instant;
 
 use super::tally::Upload;
+use crate::uploads::client::{Client, FileReport, RepresentationReport};
 
-/// Longest time of one request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// Seconds that the API lets us wait for a file with one request.
 const WAIT_SECONDS: u64 = 30;
 /// An upload that has not settled after this has failed.
@@ -25,35 +20,9 @@ const TAIL_BYTES: usize = 16;
 
 /// Where the load goes.
 pub(super) struct Deployment {
-    http: reqwest::Client,
-    server: String,
-    token: Option<String>,
+    client: Client,
     /// The folder that everything is uploaded to.
     folder: String,
-}
-
-#[derive(Deserialize)]
-struct Uploaded {
-    entries: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    id: String,
-}
-
-/// What `GET /v1/files/{id}` says, as far as it is measured.
-#[derive(Deserialize)]
-struct File {
-    representations: Vec<Representation>,
-}
-
-#[derive(Deserialize)]
-struct Representation {
-    name: String,
-    state: String,
-    code: Option<String>,
-    elapsed_ms: Option<u64>,
 }
 
 impl Deployment {
@@ -61,9 +30,9 @@ impl Deployment {
         if !server.starts_with("http://") {
             bail!("--server is {server}; http://HOST:PORT of an API is right: load does not go through TLS proxies");
         }
-        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).no_proxy().build()?;
+        let client = Client::new(server.trim_end_matches('/').to_owned(), token)?;
         let folder = format!("load-{:016x}", rand::random::<u64>());
-        Ok(Self { http, server: server.trim_end_matches('/').to_owned(), token, folder })
+        Ok(Self { client, folder })
     }
 
     /// Uploads the picture as if nobody had seen it before, and waits until everything of it has settled.
@@ -85,19 +54,13 @@ impl Deployment {
         let tail = format!("{:0width$x}", rand::random::<u128>(), width = 2 * TAIL_BYTES);
         let unique = [content, tail.as_bytes()].concat();
         let name = format!("{tail}-{name}");
-        let attributes = json!({ "name": name, "parent": { "id": self.folder } });
-        let form = Form::new().text("attributes", attributes.to_string());
-        let form = form.part("file", Part::bytes(unique).file_name(name));
-        let request = self.http.post(format!("{}/2.0/files/content", self.server)).multipart(form);
-        let uploaded: Uploaded = self.answer(request).await?;
-        uploaded.entries.into_iter().next().map(|entry| entry.id).context("the answer names no file")
+        self.client.put(&self.folder, name, Part::bytes(unique)).await
     }
 
-    async fn settled(&self, id: &str, deadline: Instant) -> anyhow::Result<File> {
-        let url = format!("{}/v1/files/{id}?wait={WAIT_SECONDS}", self.server);
+    async fn settled(&self, id: &str, deadline: Instant) -> anyhow::Result<FileReport> {
         loop {
-            let file: File = self.answer(self.http.get(&url)).await?;
-            if !file.representations.iter().any(|one| matches!(one.state.as_str(), "pending" | "viewable")) {
+            let file = self.client.report_within(id, WAIT_SECONDS).await?;
+            if file.has_settled() {
                 return Ok(file);
             }
             if Instant::now() > deadline {
@@ -107,9 +70,9 @@ impl Deployment {
         }
     }
 
-    fn judged(&self, id: String, answered: Duration, file: &File) -> Upload {
+    fn judged(&self, id: String, answered: Duration, file: &FileReport) -> Upload {
         let broken = file.representations.iter().find(|one| one.state == "error");
-        if let Some(Representation { name, code, .. }) = broken {
+        if let Some(RepresentationReport { name, code, .. }) = broken {
             let code = code.as_deref().unwrap_or("error");
             return Upload { file: Some(id), ..Upload::failed(format!("{name} ended as {code}")) };
         }
@@ -117,28 +80,7 @@ impl Deployment {
         Upload { file: Some(id), outcome: Ok((answered, Duration::from_millis(made.unwrap_or(0)))) }
     }
 
-    /// Into the trash, and out of it for good.
     pub(super) async fn remove(&self, id: &str) {
-        for path in [format!("/2.0/files/{id}"), format!("/2.0/files/{id}/trash")] {
-            // Nothing depends on it: what stays is what any upload leaves.
-            let _ = self.authorized(self.http.delete(format!("{}{path}", self.server))).send().await;
-        }
-    }
-
-    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
-        let answer = self.authorized(request).send().await?;
-        let status = answer.status();
-        let body = answer.text().await?;
-        if !status.is_success() {
-            bail!("{status}: {}", body.chars().take(200).collect::<String>());
-        }
-        serde_json::from_str(&body).context("the answer is not the JSON that is expected")
-    }
-
-    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        }
+        self.client.remove(id).await;
     }
 }

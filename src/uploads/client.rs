@@ -91,8 +91,15 @@ impl Client {
         asked.map(drop).with_context(|| format!("nobody answers at {}", self.base_url))
     }
 
-    /// Uploads as Box's clients do; returns the file's id.
+    /// Uploads into a folder of its own: two files of one name, or the same file in a second run, are no conflict here.
     pub(crate) async fn upload(&self, upload: &Upload, bytes_max: u64) -> anyhow::Result<String> {
+        let length = upload.length(bytes_max)?;
+        let content = Part::stream_with_length(upload.open().await?, length);
+        self.put(&format!("submitted-{:016x}", rand::random::<u64>()), upload.acceptable_name(), content).await
+    }
+
+    /// Uploads as Box's clients do; returns the file's id.
+    pub(crate) async fn put(&self, folder: &str, name: String, content: Part) -> anyhow::Result<String> {
         #[derive(Deserialize)]
         struct Uploaded {
             entries: Vec<Entry>,
@@ -101,13 +108,8 @@ impl Client {
         struct Entry {
             id: String,
         }
-        let length = upload.length(bytes_max)?;
-        let name = upload.acceptable_name();
-        let part = Part::stream_with_length(upload.open().await?, length).file_name(name.clone());
-        // A folder of its own: two files of one name, or the same file in a second run, are no conflict here.
-        let folder = format!("submitted-{:016x}", rand::random::<u64>());
         let attributes = serde_json::json!({ "name": name, "parent": { "id": folder } });
-        let form = Form::new().text("attributes", attributes.to_string()).part("file", part);
+        let form = Form::new().text("attributes", attributes.to_string()).part("file", content.file_name(name));
         let url = format!("{}/2.0/files/content", self.base_url);
         let uploaded: Uploaded = self.answer(self.http.post(url).multipart(form)).await?;
         uploaded.entries.into_iter().next().map(|entry| entry.id).context("the answer names no file")
@@ -119,17 +121,34 @@ impl Client {
         self.answer(self.http.get(url)).await
     }
 
+    /// The same, once all of it has settled, or after as many seconds.
+    pub(crate) async fn report_within(&self, id: &str, seconds: u64) -> anyhow::Result<FileReport> {
+        let url = format!("{}/v1/files/{id}?wait={seconds}", self.base_url);
+        self.answer(self.http.get(url)).await
+    }
+
+    /// Into the trash, and out of it for good.
+    pub(crate) async fn remove(&self, id: &str) {
+        for path in [format!("/2.0/files/{id}"), format!("/2.0/files/{id}/trash")] {
+            // Nothing depends on it: what stays is what any upload leaves.
+            let _ = self.authorized(self.http.delete(format!("{}{path}", self.base_url))).send().await;
+        }
+    }
+
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
-        let request = match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        };
-        let response = request.send().await?;
+        let response = self.authorized(request).send().await?;
         let status = response.status();
         let body = response.text().await?;
         if !status.is_success() {
-            bail!("{status}: {body}");
+            bail!("{status}: {}", body.chars().take(200).collect::<String>());
         }
         serde_json::from_str(&body).with_context(|| format!("not the JSON we expect: {body}"))
+    }
+
+    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 }
