@@ -36,6 +36,7 @@ pub(crate) const ALL: &[Story] = &[
     ("the_format_that_is_found_decides", || told(the_format_that_is_found_decides())),
     ("a_preset_that_nobody_knows_waits_for_a_worker_that_does", || told(unknown_preset_waits())),
     ("a_small_box_is_scaled_from_a_larger_representation", || told(a_small_box_is_scaled())),
+    ("small_pages_share_a_blob_and_are_what_they_would_be_alone", || told(small_pages_share_a_blob())),
     ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
     ("a_deleted_version_is_rendered_no_further", || told(a_deleted_version_is_rendered_no_further())),
     ("a_trashed_version_is_rendered_once_it_is_back", || told(a_trashed_version_is_rendered_once_it_is_back())),
@@ -69,7 +70,7 @@ async fn an_event_becomes_representations() {
     assert_eq!(file.representations.len(), 5);
     for row in &file.representations {
         let page = row.state.content().unwrap_or_else(|| panic!("{row:#?}")).first();
-        assert_eq!(world.blob_bytes(&page.blob).await, Some(page.length_bytes), "{}", row.preset);
+        assert_eq!(world.blob_bytes(page.blob()).await, Some(page.length_bytes), "{}", row.preset);
         assert_eq!((row.attempts, row.crashes), (1, 0));
     }
     let bytes = file.version.bytes.unwrap();
@@ -395,7 +396,55 @@ async fn equal_content_is_rendered_once() {
     let kept = world.file("1.bmp").await.unwrap();
     for row in &kept.representations {
         let page = row.state.content().unwrap().first();
-        assert_eq!(world.blob_bytes(&page.blob).await, Some(page.length_bytes), "{}", row.preset);
+        assert_eq!(world.blob_bytes(page.blob()).await, Some(page.length_bytes), "{}", row.preset);
+    }
+    worker.drain().await;
+}
+
+async fn small_pages_share_a_blob() {
+    let source = picture_of(324, 63);
+    let alone = World::new().await;
+    let worker = alone.start_worker();
+    alone.upload("plain.bmp", &source).await;
+    let expected = alone.settled("plain.bmp").await;
+    worker.drain().await;
+
+    let mut world = World::new().await;
+    world.config.pack_bytes_max = 1 << 20;
+    let worker = world.start_worker();
+    for name in ["one.bmp", "two.bmp"] {
+        world.upload(name, &source).await;
+        let file = world.settled(name).await;
+        for row in &file.representations {
+            let page = row.state.content().unwrap_or_else(|| panic!("{row:#?}")).first();
+            let other = expected.representation(&row.preset).unwrap().state.content().unwrap().first();
+            assert_eq!((page.own_blob(), page.sha256()), (None, other.sha256()), "{}", row.preset);
+            assert!(world.bytes(page).await == alone.bytes(other).await, "{}", row.preset);
+        }
+    }
+    let [one, two] = [world.file("one.bmp").await.unwrap(), world.file("two.bmp").await.unwrap()];
+    let packs = world.blobs.list(None, 100).await.unwrap().blobs;
+    assert_eq!(packs.len(), 1, "equal content takes it over: {packs:?}");
+
+    // A small box is made from the page, not from all that is in the pack; alone, it has a blob of its own.
+    for name in ["one.bmp", "two.bmp"] {
+        world.remove_source(name);
+    }
+    let preset = fit_preset::for_box(one.version.picture.unwrap().dimensions, Bounds::square(100));
+    let (wanted, kept) = (plan::wanted(&preset), (fit_preset::PREFIX, fit_preset::KEPT_MAX));
+    world.store.ask_one_of_few(one.version.id, &wanted, kept, Lane::Interactive).await.unwrap();
+    world.wake(&one, Lane::Interactive).await;
+    let scaled = world.settled("one.bmp").await;
+    let page = scaled.representation(&preset.name).unwrap().state.content().unwrap().first().clone();
+    assert_eq!((page.dimensions.to_string().as_str(), page.own_blob().is_some()), ("100x19", true));
+
+    // The pack goes with the last file that has a part of it.
+    for (file, left) in [(one, 1), (two, 0)] {
+        for change in [Change::Trash, Change::Purge] {
+            world.files.change(file.file.id, &change, None).await.unwrap();
+        }
+        world.collect_garbage().await;
+        assert_eq!(world.blobs.list(None, 100).await.unwrap().blobs.len(), left);
     }
     worker.drain().await;
 }
