@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use shared::domain::blob_key::BlobKey;
 use shared::domain::dimensions::Bounds;
 use shared::domain::explain::explain;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::{FileState, NewFileVersion};
 use shared::domain::fit_preset;
 use shared::domain::format::SourceFormat;
-use shared::domain::ids::{FileVersionId, Sha256Digest};
+use shared::domain::ids::{FileVersionId, Sha256Digest, Tenant};
 use shared::domain::lane::{Lane, shard_of};
 use shared::domain::ledger::EntryKind;
 use shared::domain::plan;
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[Story] = &[
     ("the_format_that_is_found_decides", || told(the_format_that_is_found_decides())),
     ("a_preset_that_nobody_knows_waits_for_a_worker_that_does", || told(unknown_preset_waits())),
     ("a_small_box_is_scaled_from_a_larger_representation", || told(a_small_box_is_scaled())),
+    ("another_tenant_gets_copies_of_what_is_in_a_pack", || told(another_tenant_gets_copies())),
     ("small_pages_share_a_blob_and_are_what_they_would_be_alone", || told(small_pages_share_a_blob())),
     ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
     ("a_deleted_version_is_rendered_no_further", || told(a_deleted_version_is_rendered_no_further())),
@@ -445,6 +447,35 @@ async fn small_pages_share_a_blob() {
         }
         world.collect_garbage().await;
         assert_eq!(world.blobs.list(None, 100).await.unwrap().blobs.len(), left);
+    }
+    worker.drain().await;
+}
+
+async fn another_tenant_gets_copies() {
+    let mut world = World::new().await;
+    world.config.pack_bytes_max = 1 << 20;
+    world.config.share_across_tenants = true;
+    let worker = world.start_worker();
+    world.upload("one.bmp", &picture()).await;
+    let one = world.settled("one.bmp").await;
+    world.put_source("two.bmp", &picture());
+    world.announce(r#"{"bucket":"incoming","key":"two.bmp","tenant":"other"}"#.to_owned()).await;
+    let other: Tenant = "other".parse().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let two = loop {
+        let file = world.store.file_by_identity(&other, "s3://incoming/two.bmp").await.unwrap();
+        match file {
+            Some(file) if file.representations.iter().all(|row| row.state.has_settled()) => break file,
+            file => assert!(Instant::now() < deadline, "waited in vain: {file:#?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert!(kinds(&world, &two).await.contains(&"taken_over"));
+    for row in &two.representations {
+        let page = row.state.content().unwrap_or_else(|| panic!("{row:#?}")).first();
+        let packed = one.representation(&row.preset).unwrap().state.content().unwrap().first();
+        assert_eq!((packed.own_blob(), page.own_blob().map(BlobKey::tenant)), (None, Some(&other)), "{}", row.preset);
+        assert!(world.bytes(page).await == world.bytes(packed).await, "{}", row.preset);
     }
     worker.drain().await;
 }
