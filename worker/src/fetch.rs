@@ -101,7 +101,7 @@ async fn receive(store: &Dependency, mut read: BlobRead, memory: Admitted) -> Re
     let overloaded = |error: std::io::Error| {
         Failure::new(FailureCode::WorkerOverloaded, format!("the source could not be held in memory: {error}"))
     };
-    let mut writer = SourceWriter::new().map_err(overloaded)?;
+    let mut writer = SourceWriter::new(read.length_bytes).map_err(overloaded)?;
     let mut hasher = Sha256::new();
     while let Some(chunk) = next_chunk(store, &mut read).await? {
         // The length that the store promised is a promise: what arrives is counted.

@@ -27,7 +27,7 @@ fn kinds(options: &Options, has_hooks: bool) -> anyhow::Result<Vec<Kind>> {
     let possible = faults::possible(options.shape, broker, database, has_hooks);
     if let Some(impossible) = options.only.iter().find(|kind| !possible.contains(kind)) {
         bail!(
-            "{} cannot be done here: it needs another shape, servers of our own, root, or a build with test-hooks",
+            "{} cannot be done here: it needs another shape, servers of our own, the right to mount, or a build with test-hooks",
             impossible.name()
         );
     }

@@ -33,6 +33,22 @@ fn nothing_is_lost_in_one_process() {
 }
 
 #[test]
+#[ignore = "needs RabbitMQ, PostgreSQL and S3: run `make test`"]
+fn nothing_is_lost_when_the_store_fails() {
+    replay("short-store");
+}
+
+#[test]
+fn nothing_is_lost_when_the_disk_is_full() {
+    let asked = chaos(&["--plan", "--shape", "all-in-one", "--only", "disk-full"]).output().unwrap();
+    if asked.status.code() == Some(2) {
+        println!("skipped: {}", String::from_utf8_lossy(&asked.stderr));
+        return;
+    }
+    replay("short-disk-full");
+}
+
+#[test]
 fn a_seed_that_does_not_exist_is_told_with_those_that_do() {
     let Output { status, stderr, .. } = chaos(&["--replay", "no-such"]).output().unwrap();
     let told = String::from_utf8_lossy(&stderr);

@@ -1,6 +1,8 @@
 //! Step: whatever the source's colours mean, they become 8-bit sRGB.
 
-use moxcms::{ColorProfile, DataColorSpace, Layout as IccLayout, ToneReprCurve, TransformOptions};
+use std::sync::Arc;
+
+use moxcms::{ColorProfile, DataColorSpace, Layout as IccLayout, ToneReprCurve, TransformExecutor, TransformOptions};
 use shared::domain::failure::{Failure, FailureCode};
 
 use crate::fence::fenced;
@@ -27,9 +29,39 @@ pub(crate) fn to_srgb(raster: Raster, profile: Option<&[u8]>) -> Raster {
     }
 }
 
-/// Whether pixels of this layout would be changed for this profile.
-pub(crate) fn is_converted(profile: &[u8], layout: Layout) -> bool {
-    usable(profile, layout).is_some()
+/// Whether red, green and blue mean other colours by this profile than in sRGB.
+pub(crate) fn is_foreign(profile: &[u8]) -> bool {
+    usable(profile, Layout::Rgb).is_some()
+}
+
+/// Takes red, green and blue of 8 bits to sRGB, some pixels at a time.
+pub(crate) struct Recolour(Arc<dyn TransformExecutor<u8> + Send + Sync>);
+
+impl Recolour {
+    /// From this profile's; `None` when it cannot be used.
+    pub(crate) fn of(profile: &[u8]) -> Option<Self> {
+        let create = || {
+            let (profile, srgb) =
+                (ColorProfile::new_from_slice(profile).map_err(|error| failed(&error))?, ColorProfile::new_srgb());
+            let options = TransformOptions::default();
+            profile
+                .create_transform_8bit(IccLayout::Rgb, &srgb, IccLayout::Rgb, options)
+                .map_err(|error| failed(&error))
+        };
+        fenced(FailureCode::UnsupportedFeature, "ICC", create).ok().map(Self)
+    }
+
+    /// Pixels that cannot be taken there, which none are, stay as they are.
+    pub(crate) fn apply(&self, pixels: &[u8], recoloured: &mut [u8]) {
+        let apply = || self.0.transform(pixels, recoloured).map_err(|error| failed(&error));
+        if fenced(FailureCode::UnsupportedFeature, "ICC", apply).is_err() {
+            recoloured.copy_from_slice(pixels);
+        }
+    }
+}
+
+fn failed(error: &moxcms::CmsError) -> Failure {
+    Failure::new(FailureCode::UnsupportedFeature, format!("ICC: {error}"))
 }
 
 /// The profile, when it describes pixels of this layout and is not sRGB anyway.
@@ -37,9 +69,7 @@ fn usable(bytes: &[u8], layout: Layout) -> Option<ColorProfile> {
     if bytes.len() > PROFILE_BYTES_MAX {
         return None;
     }
-    let read = || {
-        ColorProfile::new_from_slice(bytes).map_err(|e| Failure::new(FailureCode::UnsupportedFeature, e.to_string()))
-    };
+    let read = || ColorProfile::new_from_slice(bytes).map_err(|error| failed(&error));
     let profile = fenced(FailureCode::UnsupportedFeature, "ICC", read).ok()?;
     let fits = match layout {
         Layout::Gray | Layout::GrayAlpha => profile.color_space == DataColorSpace::Gray,
@@ -88,21 +118,20 @@ fn converted(raster: &Raster, profile: &ColorProfile) -> Result<Raster, Failure>
         Layout::Rgba => (IccLayout::Rgba, IccLayout::Rgba, Layout::Rgba),
         Layout::Cmyk => (IccLayout::Rgba, IccLayout::Rgb, Layout::Rgb),
     };
-    let failed = |e: moxcms::CmsError| Failure::new(FailureCode::UnsupportedFeature, format!("ICC: {e}"));
     let srgb = ColorProfile::new_srgb();
     let options = TransformOptions::default();
     let length = raster.dimensions.area_pixels() as usize * layout.channels();
     let samples = match &raster.samples {
         Samples::Eight(samples) => {
             let mut target = vec![0; length];
-            let transform = profile.create_transform_8bit(from, &srgb, to, options).map_err(failed)?;
-            transform.transform(samples, &mut target).map_err(failed)?;
+            let transform = profile.create_transform_8bit(from, &srgb, to, options).map_err(|error| failed(&error))?;
+            transform.transform(samples, &mut target).map_err(|error| failed(&error))?;
             Samples::Eight(target)
         }
         Samples::Sixteen(samples) => {
             let mut target = vec![0; length];
-            let transform = profile.create_transform_16bit(from, &srgb, to, options).map_err(failed)?;
-            transform.transform(samples, &mut target).map_err(failed)?;
+            let transform = profile.create_transform_16bit(from, &srgb, to, options).map_err(|error| failed(&error))?;
+            transform.transform(samples, &mut target).map_err(|error| failed(&error))?;
             Samples::Sixteen(target)
         }
     };

@@ -18,7 +18,8 @@
 //! | placeholder | `placeholder.rs` | what clients paint until the picture has loaded |
 //!
 //! A JPEG whose representations are all JPEG in 4:2:0 never becomes RGB: its luma and chroma planes (`planes.rs`) take the
-//! same steps.
+//! same steps. Where a profile gives its colours another meaning, only the largest picture does, for the step colour
+//! (`jfif.rs`).
 
 mod cascade;
 mod colour;
@@ -30,6 +31,7 @@ mod fence;
 mod flatten;
 mod geometry;
 mod inspect;
+mod jfif;
 mod lanczos;
 mod orient;
 mod outputs;

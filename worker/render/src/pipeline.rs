@@ -7,9 +7,9 @@ use shared::domain::limits::Limits;
 use shared::domain::preset::Preset;
 
 use crate::cascade::Cascade;
-use crate::colour::to_srgb;
+use crate::colour::{Recolour, to_srgb};
 use crate::cost::predicted_bytes;
-use crate::decode::{Decoded, DecodedRaster, Order, decode};
+use crate::decode::{Decoded, DecodedPlanes, DecodedRaster, Order, decode};
 use crate::geometry::{Area, Target, least_whole, smaller};
 use crate::inspect::{PageHeader, identified, inspect, page_header};
 use crate::orient::{Orientation, orient};
@@ -128,10 +128,15 @@ impl Work<'_, '_> {
         Ok(orient(raster, header.orientation))
     }
 
-    /// The same in planes, which are sRGB already.
-    fn planes(&mut self, decoded: &Planes, header: &PageHeader, least: Dimensions) -> Result<Planes, Failure> {
+    /// The same in planes.
+    fn planes(&mut self, decoded: &DecodedPlanes, header: &PageHeader, least: Dimensions) -> Result<Planes, Failure> {
+        let DecodedPlanes { planes, profile } = decoded;
         self.observer.step(Step::Reduce);
-        let planes = decoded.resized(&mut self.resizer, Area::whole(decoded.dimensions), least)?;
+        let mut planes = planes.resized(&mut self.resizer, Area::whole(planes.dimensions), least)?;
+        if let Some(recolour) = profile.as_deref().and_then(Recolour::of) {
+            self.observer.step(Step::Colour);
+            planes = planes.recoloured(&recolour);
+        }
         if header.orientation == Orientation::NORMAL {
             return Ok(planes);
         }

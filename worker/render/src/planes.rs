@@ -6,7 +6,9 @@ use shared::domain::failure::Failure;
 use shared::domain::format::OutputFormat;
 use shared::domain::preset::{Preset, Subsampling};
 
+use crate::colour::Recolour;
 use crate::geometry::Area;
+use crate::jfif;
 use crate::orient::{Orientation, orient};
 use crate::raster::{Layout, Raster, Samples};
 use crate::resize_plane::PlaneFilter;
@@ -87,6 +89,32 @@ impl Planes {
         Self { dimensions, planes: self.planes.map(turned) }
     }
 
+    /// In other colours. The planes must show nothing but the picture, in 4:2:0.
+    pub(crate) fn recoloured(&self, recolour: &Recolour) -> Self {
+        let width = self.dimensions.width as usize;
+        let mut recoloured = self.planes.each_ref().map(|plane| vec![0; plane.samples().len()]);
+        let [luma, blue, red] = self.planes.each_ref().map(Plane::samples);
+        let half = width.div_ceil(2);
+        let chroma = blue.chunks_exact(half).zip(red.chunks_exact(half));
+        let [new_luma, new_blue, new_red] = &mut recoloured;
+        let new_chroma = new_blue.chunks_exact_mut(half).zip(new_red.chunks_exact_mut(half));
+        let rows = luma.chunks(2 * width).zip(chroma).zip(new_luma.chunks_mut(2 * width).zip(new_chroma));
+        // As much as the nearest cache holds, for all rows.
+        let (mut before, mut after) = (vec![[0; 3]; 2 * width], vec![[0; 3]; 2 * width]);
+        for ((luma, (blue, red)), (new_luma, (new_blue, new_red))) in rows {
+            let (before, after) = (&mut before[..luma.len()], &mut after[..luma.len()]);
+            jfif::to_rgb(luma, [blue, red], width, before);
+            recolour.apply(before.as_flattened(), after.as_flattened_mut());
+            jfif::to_planes(after, width, new_luma, [new_blue, new_red]);
+        }
+        let mut samples = recoloured.into_iter();
+        let planes = self
+            .planes
+            .each_ref()
+            .map(|plane| Plane::new(plane.raster.dimensions, samples.next().unwrap_or_default(), plane.covered));
+        Self { dimensions: self.dimensions, planes }
+    }
+
     /// Red, green, blue and full opacity of every pixel; chroma is not smoothed, which is enough for a placeholder.
     pub(crate) fn pixels(&self) -> Vec<[u8; 4]> {
         let [luma, blue, red] = &self.planes;
@@ -98,21 +126,18 @@ impl Planes {
             (row * u64::from(chroma.width) + column) as usize
         };
         let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        let lit = luma.samples().iter().zip(places);
-        lit.map(|(luma, (x, y))| rgb(*luma, blue.samples()[place(x, y)], red.samples()[place(x, y)])).collect()
+        let pixel = |(luma, (x, y)): (&u8, _)| {
+            let [r, g, b] = jfif::pixel(*luma, blue.samples()[place(x, y)], red.samples()[place(x, y)]);
+            [r, g, b, u8::MAX]
+        };
+        luma.samples().iter().zip(places).map(pixel).collect()
     }
-}
-
-/// By JFIF's equations.
-fn rgb(luma: u8, blue: u8, red: u8) -> [u8; 4] {
-    let (luma, blue, red) = (f32::from(luma), f32::from(blue) - 128.0, f32::from(red) - 128.0);
-    // A cast from a float saturates.
-    let light = |value: f32| value.round() as u8;
-    [light(luma + 1.402 * red), light(luma - 0.344_136 * blue - 0.714_136 * red), light(luma + 1.772 * blue), u8::MAX]
 }
 
 #[cfg(test)]
 mod tests {
+    use moxcms::ColorProfile;
+
     use super::*;
 
     fn plane(dimensions: Dimensions, covered: Area, value: impl Fn(u32, u32) -> u8) -> Plane {
@@ -134,9 +159,18 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_those_of_jfif() {
-        assert_eq!(rgb(76, 85, 255), [254, 0, 0, 255]);
-        assert_eq!(rgb(150, 44, 21), [0, 255, 1, 255]);
-        assert_eq!(rgb(77, 128, 128), [77, 77, 77, 255]);
+    fn what_keeps_its_colours_stays_the_same_picture() {
+        let size = |width, height| Dimensions { width, height };
+        let shade = |seed: u32| move |x: u32, y: u32| (100 + (x * 7 + y * 13 + seed) % 40) as u8;
+        let whole = |dimensions, seed| plane(dimensions, Area::whole(dimensions), shade(seed));
+        let planes = [whole(size(9, 5), 1), whole(size(5, 3), 2), whole(size(5, 3), 3)];
+        let planes = Planes { dimensions: size(9, 5), planes };
+        let same = ColorProfile::new_srgb().encode().unwrap();
+        let recoloured = planes.recoloured(&Recolour::of(&same).unwrap());
+        for (before, after) in planes.planes.iter().zip(&recoloured.planes) {
+            assert_eq!(before.raster.dimensions, after.raster.dimensions);
+            let near = before.samples().iter().zip(after.samples()).all(|(a, b)| a.abs_diff(*b) <= 2);
+            assert!(near, "{:?}\n{:?}", before.samples(), after.samples());
+        }
     }
 }

@@ -246,6 +246,7 @@ mod tests {
     use shared::domain::limits::LimitsTable;
     use shared::domain::preset::PresetTable;
 
+    use super::super::protocol::Place;
     use super::*;
     use crate::child::memory_file;
 
@@ -271,7 +272,13 @@ mod tests {
             child_seconds_max: 1,
             output_bytes_max: 200,
         };
-        Order { number: 7, presets: presets.into(), limits: LimitsTable::same(limits), original: None }
+        Order {
+            number: 7,
+            source: Place::File,
+            presets: presets.into(),
+            limits: LimitsTable::same(limits),
+            original: None,
+        }
     }
 
     fn page(offset: u64, length: u64) -> ClaimedPage {

@@ -46,6 +46,15 @@ pub(super) fn failure(end: &End, limits: &Limits) -> Failure {
     }
 }
 
+/// What it said last, else how it ended; before it had any source.
+pub(super) fn told(end: &End) -> String {
+    match end.status {
+        _ if !end.stderr.is_empty() => end.stderr.clone(),
+        Some(status) => format!("it ended before that ({status})"),
+        None => "it ended before that, nobody knows how".to_owned(),
+    }
+}
+
 fn is_out_of_memory(status: ExitStatus, stderr: &str) -> bool {
     status.signal() == Some(Signal::ABORT.as_raw()) && stderr.contains(OUT_OF_MEMORY)
 }

@@ -3,21 +3,22 @@
 use std::fs::File;
 use std::io::{self, IoSliceMut, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use render::{Picture, Report, Request, Step, StepObserver};
+use render::{Kept, Picture, Report, Request, SourceMemory, Step, StepObserver};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use serde::de::DeserializeOwned;
 use shared::domain::failure::{Failure, FailureCode};
 
 use super::confine::{self, Unconfined};
-use super::memory_file::{MappedSource, SealedSource};
+use super::memory_file::MappedSource;
 use super::protocol::{
-    self, Admitted, Claimed, ClaimedPage, ClaimedRendering, FrameError, HEADER_BYTES, Inspected, Order, Readiness,
-    Reply, Setup, StepTime, Told,
+    self, Admitted, Claimed, ClaimedPage, ClaimedRendering, FILES_MAX, FrameError, HEADER_BYTES, Inspected, Order,
+    Place, Readiness, Reply, Setup, StepTime, Told,
 };
 use super::{probe, warm};
 
@@ -64,8 +65,10 @@ enum Unusable {
     NoSocket(#[source] io::Error),
     #[error("the parent said something unexpected: {0}")]
     Protocol(#[from] FrameError),
-    #[error("the order came without source and output")]
+    #[error("the setup came without window and output")]
     NoFiles,
+    #[error("the order came without its source")]
+    NoSource,
     #[error("the source could not be mapped: {0}")]
     Source(#[source] io::Error),
     #[error("the output could not be written: {0}")]
@@ -76,7 +79,9 @@ fn serve(engine: Engine) -> Result<(), Unusable> {
     confine::detach().map_err(Unusable::Attached)?;
     let socket = io::stdin().as_fd().try_clone_to_owned().map_err(Unusable::NoSocket)?;
     let mut socket = UnixStream::from(socket);
-    let setup: Setup = protocol::read(&mut socket)?;
+    let Some((setup, files)) = next::<Setup>(&mut socket)? else { return Ok(()) };
+    let [window, output] = <[File; 2]>::try_from(files).map_err(|_| Unusable::NoFiles)?;
+    let window = MappedSource::of_window(&window).map_err(Unusable::Source)?;
     warm::up();
     match confine::lock_in(&setup) {
         Ok(layers) => protocol::write(&mut socket, &Readiness::Ready(layers))?,
@@ -89,28 +94,36 @@ fn serve(engine: Engine) -> Result<(), Unusable> {
     if let Some(attempt) = setup.attempt {
         return Ok(protocol::write(&mut socket, &probe::attempt(attempt, &setup))?);
     }
-    while let Some((order, source, output)) = next_order(&mut socket)? {
-        let reply = carry_out(engine, &order, &source, &output, &mut socket)?;
+    while let Some((order, files)) = next::<Order>(&mut socket)? {
+        let reply = match (order.source, files.as_slice()) {
+            (Place::Window { length }, []) => {
+                let source = window.bytes().get(..length).ok_or(Unusable::NoSource)?;
+                carry_out(engine, &order, (source, &Kept), &output, &mut socket)?
+            }
+            (Place::File, [file]) => {
+                let source = MappedSource::of(file).map_err(Unusable::Source)?;
+                carry_out(engine, &order, (source.bytes(), &source), &output, &mut socket)?
+            }
+            _ => return Err(Unusable::NoSource),
+        };
         protocol::write(&mut socket, &Told::Replied(reply))?;
     }
     Ok(())
 }
 
-/// The next order with its source and its output; `None` when the parent has hung up.
-fn next_order(socket: &mut UnixStream) -> Result<Option<(Order, SealedSource, File)>, Unusable> {
-    let mut descriptors = Vec::new();
-    let Some(header) = read_header(socket, &mut descriptors).map_err(FrameError::Ended)? else { return Ok(None) };
-    let order = protocol::read_after(header, socket)?;
-    let [source, output] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| Unusable::NoFiles)?;
-    Ok(Some((order, SealedSource::received(source), output.into())))
+/// The next message with the files that come with it; `None` when the parent has hung up.
+fn next<T: DeserializeOwned>(socket: &mut UnixStream) -> Result<Option<(T, Vec<File>)>, Unusable> {
+    let mut files = Vec::new();
+    let Some(header) = read_header(socket, &mut files).map_err(FrameError::Ended)? else { return Ok(None) };
+    Ok(Some((protocol::read_after(header, socket)?, files)))
 }
 
 /// Reads a header, and the descriptors that come with its first byte.
-fn read_header(socket: &UnixStream, descriptors: &mut Vec<OwnedFd>) -> io::Result<Option<[u8; HEADER_BYTES]>> {
+fn read_header(socket: &UnixStream, files: &mut Vec<File>) -> io::Result<Option<[u8; HEADER_BYTES]>> {
     let mut header = [0; HEADER_BYTES];
     let mut filled = 0;
     while filled < HEADER_BYTES {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut iov = [IoSliceMut::new(&mut header[filled..])];
         let received = match recvmsg(socket, &mut iov, &mut control, RecvFlags::CMSG_CLOEXEC) {
@@ -119,11 +132,11 @@ fn read_header(socket: &UnixStream, descriptors: &mut Vec<OwnedFd>) -> io::Resul
         };
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(received) = message {
-                descriptors.extend(received);
+                files.extend(received.map(File::from));
             }
         }
         if received.flags.contains(ReturnFlags::CTRUNC) {
-            return Err(io::Error::other("more descriptors than an order has"));
+            return Err(io::Error::other("more descriptors than any message has"));
         }
         match (received.bytes, filled) {
             (0, 0) => return Ok(None),
@@ -137,15 +150,14 @@ fn read_header(socket: &UnixStream, descriptors: &mut Vec<OwnedFd>) -> io::Resul
 fn carry_out(
     engine: Engine,
     order: &Order,
-    source: &SealedSource,
+    (source, memory): (&[u8], &dyn SourceMemory),
     output: &File,
     socket: &mut UnixStream,
 ) -> Result<Reply, Unusable> {
-    let source = MappedSource::of(source).map_err(Unusable::Source)?;
     let mut watch = Watch { number: order.number, socket, clock: StepClock::default(), broken: None };
     let (presets, limits, original) = (&order.presets, &order.limits, order.original);
-    let request = Request { presets, limits, original, memory: &source };
-    let rendered = engine(source.bytes(), &request, &mut watch);
+    let request = Request { presets, limits, original, memory };
+    let rendered = engine(source, &request, &mut watch);
     if let Some(broken) = watch.broken {
         return Err(broken.into());
     }

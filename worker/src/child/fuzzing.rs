@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::PresetTable;
 
-use super::protocol::{self, Admitted, Order, Setup, Told};
+use super::protocol::{self, Admitted, Order, Place, Setup, Told};
 use super::{check, memory_file};
 
 /// What a parent does with what a child says: a message up to the first zero byte, then the output file.
@@ -58,7 +58,7 @@ fn an_order() -> Order {
         child_seconds_max: 10,
         output_bytes_max: 1 << 20,
     });
-    Order { number: 1, presets, limits, original: None }
+    Order { number: 1, source: Place::File, presets, limits, original: None }
 }
 
 #[cfg(test)]
@@ -76,10 +76,21 @@ mod tests {
         }
     }
 
+    fn seed(name: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/../tests/fixtures/fuzz/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    /// Seeds of another version of the protocol would be turned away at their first byte.
+    #[test]
+    fn the_seeds_are_messages_that_a_child_reads() {
+        assert_eq!(protocol::read::<Order>(&mut &*seed("order/order")).unwrap(), an_order());
+        assert!(protocol::read::<Setup>(&mut &*seed("order/setup")).is_ok());
+        assert!(protocol::read::<Admitted>(&mut &*seed("order/admitted")).is_ok());
+    }
+
     #[test]
     fn an_honest_reply_reaches_the_last_check() {
-        let seed = format!("{}/../tests/fixtures/fuzz/reply/honest", env!("CARGO_MANIFEST_DIR"));
-        let data = std::fs::read(seed).unwrap();
+        let data = seed("reply/honest");
         let end = data.iter().position(|byte| *byte == 0).unwrap();
         assert!(protocol::message::<Told>(&data[..end]).is_ok());
     }

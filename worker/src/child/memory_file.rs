@@ -1,10 +1,9 @@
-//! Sources and outputs as anonymous memory files: they travel as descriptors and vanish with the last of them.
+//! Sources and outputs in anonymous memory files: they travel as descriptors and vanish with the last of them.
 
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::fs::File;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull};
 use std::{io, slice};
@@ -13,23 +12,58 @@ use render::SourceMemory;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
+use super::protocol::Place;
+
+/// What a child's window holds. Longer sources travel in memory files of their own, whose pages cost more than copying
+/// bytes does (docs/BENCHMARKS.md, "The child").
+pub(super) const WINDOW_BYTES: usize = 4 << 20;
+
+/// Where the bytes of a source are.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// In the parent's own memory; a child gets them in its window.
+    Memory(Vec<u8>),
+    /// In a memory file, which a child is given.
+    File(File),
+}
+
 /// A source that is still arriving.
 #[derive(Debug)]
 pub struct SourceWriter {
-    file: File,
+    held: Held,
     length_bytes: u64,
 }
 
 impl SourceWriter {
-    /// An empty one; fails when this process has no memory or descriptors left.
-    pub fn new() -> io::Result<Self> {
-        let file = memfd_create("thumbline-source", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-        Ok(Self { file: file.into(), length_bytes: 0 })
+    /// An empty one with room for what is expected, which may turn out to be wrong. Fails when this process has no memory
+    /// or descriptors left.
+    pub fn new(expected_bytes: u64) -> io::Result<Self> {
+        let held = match usize::try_from(expected_bytes) {
+            Ok(expected @ ..=WINDOW_BYTES) => {
+                let mut bytes = Vec::new();
+                bytes.try_reserve_exact(expected).map_err(io::Error::other)?;
+                Held::Memory(bytes)
+            }
+            _ => Held::File(sealable("thumbline-source")?),
+        };
+        Ok(Self { held, length_bytes: 0 })
     }
 
     /// Appends.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, self.length_bytes)?;
+        if let Held::Memory(collected) = &mut self.held {
+            if collected.len() + bytes.len() <= WINDOW_BYTES {
+                collected.try_reserve(bytes.len()).map_err(io::Error::other)?;
+                collected.extend_from_slice(bytes);
+            } else {
+                let file = sealable("thumbline-source")?;
+                file.write_all_at(collected, 0)?;
+                self.held = Held::File(file);
+            }
+        }
+        if let Held::File(file) = &self.held {
+            file.write_all_at(bytes, self.length_bytes)?;
+        }
         self.length_bytes += bytes.len() as u64;
         Ok(())
     }
@@ -41,36 +75,51 @@ impl SourceWriter {
 
     /// From now on nobody can change it, whoever holds a descriptor.
     pub fn seal(self) -> io::Result<SealedSource> {
-        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-        fcntl_add_seals(&self.file, seals)?;
-        Ok(SealedSource { file: self.file })
+        if let Held::File(file) = &self.held {
+            fcntl_add_seals(file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+        }
+        Ok(SealedSource { held: self.held })
     }
 }
 
 /// A whole source that cannot change any more.
 #[derive(Debug)]
 pub struct SealedSource {
-    file: File,
+    held: Held,
 }
 
 impl SealedSource {
     /// These bytes as a source.
     pub fn from_bytes(bytes: &[u8]) -> io::Result<Self> {
-        let mut writer = SourceWriter::new()?;
+        let mut writer = SourceWriter::new(bytes.len() as u64)?;
         writer.write(bytes)?;
         writer.seal()
     }
 
-    /// What a child was given by its parent, which has sealed it.
-    pub(super) fn received(file: OwnedFd) -> Self {
-        Self { file: file.into() }
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Where a child will find it.
+    pub(super) fn place(&self) -> Place {
+        match &self.held {
+            Held::Memory(bytes) => Place::Window { length: bytes.len() },
+            Held::File(_) => Place::File,
+        }
     }
 }
 
-impl AsFd for SealedSource {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
-    }
+fn sealable(name: &str) -> io::Result<File> {
+    Ok(memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?.into())
+}
+
+/// What a parent and its child share while the child lives: the parent writes a source into it before each order, and
+/// nothing in between. Its length is sealed, so that neither can pull it from under the other.
+pub(super) fn window() -> io::Result<File> {
+    let file = sealable("thumbline-window")?;
+    file.set_len(WINDOW_BYTES as u64)?;
+    fcntl_add_seals(&file, SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(file)
 }
 
 /// An empty output, for one order of a child after the other.
@@ -88,17 +137,26 @@ pub(super) struct MappedSource {
     passed: RefCell<Range<usize>>,
 }
 
-#[expect(unsafe_code, reason = "the file is sealed: nobody can change or shorten what is mapped, and it is read only")]
+#[expect(unsafe_code, reason = "nobody can shorten what is mapped, nor change it while it is read; it is read only")]
 impl MappedSource {
     /// Maps a source that its parent has sealed.
-    pub(super) fn of(source: &SealedSource) -> io::Result<Self> {
+    pub(super) fn of(sealed: &File) -> io::Result<Self> {
         // Not `metadata`: its system call also takes paths, so a confined child may not make it.
-        let length = usize::try_from(fstat(&source.file)?.st_size).map_err(io::Error::other)?;
+        let length = usize::try_from(fstat(sealed)?.st_size).map_err(io::Error::other)?;
+        Self::map(sealed, length, MapFlags::PRIVATE)
+    }
+
+    /// Maps the whole of a child's window, for as long as the child lives.
+    pub(super) fn of_window(window: &File) -> io::Result<Self> {
+        Self::map(window, WINDOW_BYTES, MapFlags::SHARED)
+    }
+
+    fn map(file: &File, length: usize, flags: MapFlags) -> io::Result<Self> {
         if length == 0 {
             return Ok(Self::at(NonNull::dangling(), 0));
         }
         // SAFETY: a new mapping at a place of the kernel's choice touches no memory that anybody has.
-        let start = unsafe { mmap(ptr::null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE, &source.file, 0)? };
+        let start = unsafe { mmap(ptr::null_mut(), length, ProtFlags::READ, flags, file, 0)? };
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("a mapping at address zero"))?;
         Ok(Self::at(start, length))
     }
@@ -109,7 +167,8 @@ impl MappedSource {
 
     /// All of it.
     pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: mapped for reading and that long until it is dropped; the seals keep every byte as it is.
+        // SAFETY: mapped for reading and that long until it is dropped; the length is sealed. The bytes of a source are
+        // sealed as well, and those of a window change only while its child waits for an order, and holds none of them.
         unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), self.length) }
     }
 
@@ -159,23 +218,53 @@ impl Drop for MappedSource {
 mod tests {
     use super::*;
 
+    fn file(source: &SealedSource) -> &File {
+        match source.held() {
+            Held::File(file) => file,
+            Held::Memory(_) => panic!("it is held in memory"),
+        }
+    }
+
     #[test]
     fn a_sealed_source_keeps_its_bytes() {
-        let mut writer = SourceWriter::new().unwrap();
+        // Longer than was expected, and than a window.
+        let mut writer = SourceWriter::new(6).unwrap();
         writer.write(b"first ").unwrap();
-        writer.write(b"second").unwrap();
-        assert_eq!(writer.length_bytes(), 12);
+        writer.write(&vec![7; WINDOW_BYTES]).unwrap();
+        writer.write(b"last").unwrap();
+        assert_eq!(writer.length_bytes(), WINDOW_BYTES as u64 + 10);
         let sealed = writer.seal().unwrap();
-        let other = File::from(sealed.as_fd().try_clone_to_owned().unwrap());
-        assert!(other.write_all_at(b"x", 0).is_err());
-        assert!(other.set_len(3).is_err());
-        assert_eq!(MappedSource::of(&sealed).unwrap().bytes(), b"first second");
+        assert_eq!(sealed.place(), Place::File);
+        assert!(file(&sealed).write_all_at(b"x", 0).is_err());
+        assert!(file(&sealed).set_len(3).is_err());
+        let whole = [b"first ".as_slice(), &vec![7; WINDOW_BYTES], b"last"].concat();
+        assert!(MappedSource::of(file(&sealed)).unwrap().bytes() == whole);
+    }
+
+    #[test]
+    fn what_fits_a_window_needs_no_file() {
+        let mut writer = SourceWriter::new(6).unwrap();
+        writer.write(b"first ").unwrap();
+        writer.write(&vec![7; WINDOW_BYTES - 6]).unwrap();
+        assert_eq!(writer.seal().unwrap().place(), Place::Window { length: WINDOW_BYTES });
+        assert_eq!(SealedSource::from_bytes(&[]).unwrap().place(), Place::Window { length: 0 });
+    }
+
+    #[test]
+    fn a_window_shows_what_was_written_last_and_keeps_its_length() {
+        let window = window().unwrap();
+        let mapped = MappedSource::of_window(&window).unwrap();
+        for bytes in [b"first", b"other"] {
+            window.write_all_at(bytes, 0).unwrap();
+            assert_eq!(&mapped.bytes()[..5], bytes);
+        }
+        assert!(window.set_len(0).is_err() && window.write_all_at(b"x", WINDOW_BYTES as u64).is_err());
     }
 
     #[test]
     fn what_was_left_behind_can_be_read_again() {
         let bytes: Vec<u8> = (0..5_000_000_u32).map(|n| (n % 251) as u8).collect();
-        let mapped = MappedSource::of(&SealedSource::from_bytes(&bytes).unwrap()).unwrap();
+        let mapped = MappedSource::of(file(&SealedSource::from_bytes(&bytes).unwrap())).unwrap();
         let resident = || {
             let map = std::fs::read_to_string("/proc/self/smaps").unwrap();
             let start = format!("{:x}-", mapped.start.as_ptr() as usize);
@@ -192,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_source_has_no_bytes() {
-        assert_eq!(MappedSource::of(&SealedSource::from_bytes(&[]).unwrap()).unwrap().bytes(), b"");
+    fn an_empty_file_has_no_bytes() {
+        assert_eq!(MappedSource::of(&sealable("empty").unwrap()).unwrap().bytes(), b"");
     }
 }

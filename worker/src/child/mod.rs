@@ -1,8 +1,9 @@
 //! Render children: hostile bytes are parsed in a process of their own, which may crash, hang or lie without harm.
 //!
-//! The parent and its child share a Unix socket (the child's descriptor 0) and two anonymous memory files: the source of
-//! each order, sealed so that nobody can change it, and the output, which the child fills anew with every order. What the
-//! child says of the output is a claim that `check.rs` holds against the file.
+//! The parent and its child share a Unix socket (the child's descriptor 0) and two anonymous memory files: the window, into
+//! which the parent writes the source before each order, and the output, which the child fills anew with every order. A source
+//! that is longer than the window comes in a file of its own, sealed so that nobody can change it. What the child says of
+//! the output is a claim that `check.rs` holds against the file.
 //!
 //! | file | |
 //! |---|---|
@@ -16,7 +17,7 @@
 //! | `allowance.rs` | processor time and memory of a child, set by its parent for each source |
 //! | `idle.rs` | children that wait, and whose sources they have seen |
 //! | `protocol.rs` | messages and frames, the same on both sides |
-//! | `memory_file.rs` | source and output as anonymous memory files |
+//! | `memory_file.rs` | window, source and output as anonymous memory files |
 //! | `entry.rs` | what runs in the child: confine itself, then render order by order |
 //! | `sandbox.rs` | section `[sandbox]`: the layers, and which are required |
 //! | `warm.rs` | what codecs and libraries set up on first use, done before the doors close |

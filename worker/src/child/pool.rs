@@ -140,7 +140,8 @@ impl Pool {
         let Shared { limits, widest, admission, .. } = &*self.0;
         let mut lent = self.lend(tenant).await.map_err(|error| overloaded(&error))?;
         let limits_of_all = LimitsTable::clone(limits);
-        let order = Order { number: lent.child().next_number(), presets, limits: limits_of_all, original };
+        let (number, source_at) = (lent.child().next_number(), source.place());
+        let order = Order { number, source: source_at, presets, limits: limits_of_all, original };
 
         lent.child().allow(widest, widest, Since::Now).map_err(|error| overloaded(&error))?;
         let time_max = Duration::from_secs(widest.child_seconds_max);

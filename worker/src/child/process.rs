@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,9 +22,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::allowance;
-use super::memory_file::{self, SealedSource};
+use super::death;
+use super::memory_file::{self, Held, SealedSource};
 use super::pool::ChildCommand;
-use super::protocol::{self, Admitted, FrameError, HEADER_BYTES, Order, Probed, Readiness, Setup, Told};
+use super::protocol::{self, Admitted, FILES_MAX, FrameError, HEADER_BYTES, Order, Probed, Readiness, Setup, Told};
 use super::sandbox::{Layer, LayerState};
 use super::spawner::Spawner;
 
@@ -78,6 +80,8 @@ pub(super) struct RenderChild {
     socket: UnixStream,
     stderr: StderrTail,
     layers: Vec<LayerState>,
+    /// Into which short sources are written before their order.
+    window: File,
     /// Into which it writes what comes of each order.
     output: Arc<File>,
     orders: u64,
@@ -93,9 +97,10 @@ impl RenderChild {
         let mut process = spawner.spawn(described(command, theirs)).await.map_err(StartError::Spawn)?;
         let stderr = StderrTail::of(process.stderr.take());
         let group = process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let window = memory_file::window().map_err(StartError::Spawn)?;
         let output = Arc::new(memory_file::output().map_err(StartError::Spawn)?);
         let (layers, processor_time) = (Vec::new(), Duration::ZERO);
-        let mut child = Self { process, group, socket, stderr, layers, output, orders: 0, processor_time };
+        let mut child = Self { process, group, socket, stderr, layers, window, output, orders: 0, processor_time };
         match timeout(Duration::from_secs(START_SECONDS_MAX), child.get_ready(setup)).await {
             Ok(Ok(Readiness::Ready(layers))) => {
                 child.layers = layers;
@@ -105,13 +110,16 @@ impl RenderChild {
                 child.kill().await;
                 Err(StartError::Unconfined { layer, reason: super::check::legible(&reason) })
             }
+            // It is dead or dying: its end says more than that the connection ended.
+            Ok(Err(FrameError::Ended(_))) => Err(StartError::Unready(death::told(&child.wait().await))),
             Ok(Err(error)) => Err(child.unready(error.to_string()).await),
             Err(_) => Err(child.unready(format!("no answer within {START_SECONDS_MAX} s")).await),
         }
     }
 
     async fn get_ready(&mut self, setup: &Setup) -> Result<Readiness, FrameError> {
-        self.socket.write_all(&protocol::frame(setup)?).await.map_err(FrameError::Ended)?;
+        let files = [self.window.as_fd(), self.output.as_fd()];
+        send(&mut self.socket, &protocol::frame(setup)?, &files).await?;
         self.read().await
     }
 
@@ -149,13 +157,18 @@ impl RenderChild {
         allowance::allow(process, limits, widest, self.processor_time)
     }
 
-    /// Sends the order with its files and waits for what the child tells; the caller bounds the time.
+    /// Sends the order with its source and waits for what the child tells; the caller bounds the time.
     pub(super) async fn order(&mut self, order: &Order, source: &SealedSource) -> Result<Told, FrameError> {
         self.stderr.clear();
         self.orders += 1;
         let frame = protocol::frame(order)?;
-        let sent = self.send_with_files(&frame, source).await.map_err(FrameError::Ended)?;
-        self.socket.write_all(&frame[sent..]).await.map_err(FrameError::Ended)?;
+        match source.held() {
+            Held::Memory(bytes) => {
+                self.window.write_all_at(bytes, 0).map_err(FrameError::Ended)?;
+                send(&mut self.socket, &frame, &[]).await?;
+            }
+            Held::File(file) => send(&mut self.socket, &frame, &[file.as_fd()]).await?,
+        }
         self.read().await
     }
 
@@ -175,20 +188,6 @@ impl RenderChild {
     /// is written to soonest, and whoever claims to have written it again is not believed without reading it.
     pub(super) fn shrink_output(&self) -> io::Result<()> {
         if self.output.metadata()?.len() > OUTPUT_KEPT_BYTES { self.output.set_len(0) } else { Ok(()) }
-    }
-
-    /// Sends the beginning of the frame together with the descriptors; returns how much went out.
-    async fn send_with_files(&self, frame: &[u8], source: &SealedSource) -> io::Result<usize> {
-        let files = [source.as_fd(), self.output.as_fd()];
-        let send = || {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-            let mut control = SendAncillaryBuffer::new(&mut space);
-            if !control.push(SendAncillaryMessage::ScmRights(&files)) {
-                return Err(io::Error::other("no room for two descriptors"));
-            }
-            Ok(sendmsg(&self.socket, &[IoSlice::new(frame)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?)
-        };
-        self.socket.async_io(Interest::WRITABLE, send).await
     }
 
     async fn read<T: DeserializeOwned>(&mut self) -> Result<T, FrameError> {
@@ -228,6 +227,25 @@ impl RenderChild {
         }
         let _ = self.process.start_kill();
     }
+}
+
+/// Sends a frame, the descriptors with its first byte.
+async fn send(socket: &mut UnixStream, frame: &[u8], files: &[BorrowedFd<'_>]) -> Result<(), FrameError> {
+    let sent = if files.is_empty() { 0 } else { send_with_files(socket, frame, files).await? };
+    socket.write_all(&frame[sent..]).await.map_err(FrameError::Ended)
+}
+
+/// Sends the beginning of the frame together with the descriptors; returns how much went out.
+async fn send_with_files(socket: &UnixStream, frame: &[u8], files: &[BorrowedFd<'_>]) -> Result<usize, FrameError> {
+    let send = || {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES_MAX))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !control.push(SendAncillaryMessage::ScmRights(files)) {
+            return Err(io::Error::other(format!("no room for {} descriptors", files.len())));
+        }
+        Ok(sendmsg(socket, &[IoSlice::new(frame)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?)
+    };
+    socket.async_io(Interest::WRITABLE, send).await.map_err(FrameError::Ended)
 }
 
 /// A child frees and takes buffers of megabytes all the time; glibc would give each back to the kernel and have it zeroed

@@ -14,13 +14,16 @@ use super::probe::Attempt;
 use super::sandbox::{Layer, LayerState, Sandbox};
 
 /// Bumped with every change of a message. The two sides differ only when the executable was replaced while running.
-pub(super) const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 5;
 /// Longest message in bytes; a reply needs about a hundred for a page.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// One byte of version and four of length, big-endian.
 pub(super) const HEADER_BYTES: usize = 5;
 
-/// First message of the parent: what the child may use. Sent once.
+/// Most descriptors that come with a message.
+pub(super) const FILES_MAX: usize = 2;
+
+/// First message of the parent: what the child may use. Sent once, with two descriptors that the child keeps: its window and its output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Setup {
@@ -65,16 +68,27 @@ pub(super) enum Probed {
     Succeeded,
 }
 
-/// One source to render; comes with two descriptors: the sealed source and the empty output.
+/// One source to render.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Order {
     /// Repeated by the reply.
     pub(super) number: u64,
+    pub(super) source: Place,
     pub(super) presets: Vec<Preset>,
     pub(super) limits: LimitsTable,
     /// Of the picture that the source is a smaller copy of.
     pub(super) original: Option<Dimensions>,
+}
+
+/// Where the child finds a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub(super) enum Place {
+    /// At the beginning of its window, so many bytes long.
+    Window { length: usize },
+    /// In the sealed file whose descriptor comes with the order.
+    File,
 }
 
 /// What the child says while it works on an order.
@@ -261,7 +275,7 @@ mod tests {
         assert!(matches!(read_back::<Reply>(&whole), Err(FrameError::Unreadable(_))));
         let mut other = whole.clone();
         other[0] = VERSION + 1;
-        assert!(matches!(read_back::<Readiness>(&other), Err(FrameError::Version(5))));
+        assert!(matches!(read_back::<Readiness>(&other), Err(FrameError::Version(6))));
         let huge = [VERSION, 0xff, 0xff, 0xff, 0xff];
         assert!(matches!(read_back::<Readiness>(&huge), Err(FrameError::TooLong(0xffff_ffff))));
     }

@@ -139,7 +139,7 @@ async fn lies_about_frames_are_found() {
 async fn another_version_never_gets_ready() {
     let pool = pool(&["liar", "other-version"], 100);
     let Err(StartError::Unready(why)) = pool.prepare(1).await else { panic!("it got ready") };
-    assert!(why.contains("version 5"), "{why}");
+    assert!(why.contains("version 6"), "{why}");
     let failure = failure(&pool, "anything").await;
     assert_eq!(failure.code, FailureCode::WorkerOverloaded);
     assert_eq!(children(), NONE);

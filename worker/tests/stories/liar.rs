@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 pub(crate) fn main(lie: &str) -> ExitCode {
     let mut parent = UnixStream::from(io::stdin().as_fd().try_clone_to_owned().unwrap());
@@ -22,7 +22,7 @@ pub(crate) fn main(lie: &str) -> ExitCode {
 
 fn tell(lie: &str, parent: &mut UnixStream) {
     match lie {
-        "garbage" => parent.write_all(b"\x04\x00\x00\x00\x08garbage!").unwrap(),
+        "garbage" => parent.write_all(&[&[VERSION, 0, 0, 0, 8], b"garbage!".as_slice()].concat()).unwrap(),
         "endless" => parent.write_all(&[VERSION, 0xff, 0xff, 0xff, 0xff]).unwrap(),
         "half" => parent.write_all(&[VERSION, 0, 0, 1, 0, b'{', b'"']).unwrap(),
         "other-order" => {

@@ -4,7 +4,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::thread::{CapabilitySet, capabilities};
+
 const FILLER: &str = "filler";
+
+/// Whether a small file system of one's own can be mounted here: root may, but not in every container.
+pub(crate) fn can_be_filled() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+}
 
 /// Fills it to the last byte for so long.
 pub(super) async fn fill(directory: &Path, lasts: Duration) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! Everything that can be done to a running Thumbline.
 
 mod connections;
-mod disk;
+pub(crate) mod disk;
 mod processes;
 mod servers;
 mod strike;

@@ -38,7 +38,7 @@ pub(crate) fn possible(shape: Shape, broker_is_ours: bool, database_is_ours: boo
     use clap::ValueEnum as _;
     let single = [Kind::WorkerKilled, Kind::ChildKilled, Kind::DiskFull];
     let fits = |kind: &Kind| match shape {
-        Shape::AllInOne => single.contains(kind) && (*kind != Kind::DiskFull || rustix::process::geteuid().is_root()),
+        Shape::AllInOne => single.contains(kind) && (*kind != Kind::DiskFull || disk::can_be_filled()),
         Shape::Production => {
             *kind != Kind::DiskFull
                 && (broker_is_ours || !kind.hurts_broker())

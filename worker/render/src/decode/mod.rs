@@ -51,8 +51,8 @@ pub(crate) struct Order<'a> {
 pub(crate) enum Decoded {
     /// Any kind of pixels.
     Raster(DecodedRaster),
-    /// Luma and chroma apart, in sRGB's YCbCr.
-    Planes(Planes),
+    /// Luma and chroma apart.
+    Planes(DecodedPlanes),
 }
 
 /// Pixels as stored (not turned yet), in the source's own colours.
@@ -63,6 +63,15 @@ pub(crate) struct DecodedRaster {
     /// The part of the raster that the page covers: shrinking may leave the last column and row covered in part.
     pub(crate) covered: Area,
     /// The ICC profile, unchecked.
+    pub(crate) profile: Option<Vec<u8>>,
+}
+
+/// Planes as stored (not turned yet), in the YCbCr of the source's own colours.
+#[derive(Debug)]
+pub(crate) struct DecodedPlanes {
+    /// At least as large as ordered.
+    pub(crate) planes: Planes,
+    /// The ICC profile, where it describes other colours than sRGB.
     pub(crate) profile: Option<Vec<u8>>,
 }
 

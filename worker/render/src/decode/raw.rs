@@ -2,9 +2,8 @@
 
 use shared::domain::failure::Failure;
 
-use super::{DecodedRaster, Order, jpeg};
+use super::{DecodedPlanes, DecodedRaster, Order, jpeg};
 use crate::inspect::raw;
-use crate::planes::Planes;
 
 /// Decodes the preview.
 pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
@@ -12,6 +11,6 @@ pub(super) fn decode(order: &Order<'_>) -> Result<DecodedRaster, Failure> {
 }
 
 /// Decodes the preview into planes, where it has them.
-pub(super) fn planes(order: &Order<'_>) -> Result<Option<Planes>, Failure> {
+pub(super) fn planes(order: &Order<'_>) -> Result<Option<DecodedPlanes>, Failure> {
     jpeg::planes(&Order { source: raw::preview(order.source, order.limits.nesting_max)?.jpeg, ..*order })
 }

@@ -5,24 +5,19 @@ use shared::domain::failure::Failure;
 
 use super::raw::{Blocks, components};
 use super::{check_scans, eighths};
-use crate::colour::is_converted;
-use crate::decode::Order;
+use crate::colour::is_foreign;
+use crate::decode::{DecodedPlanes, Order};
 use crate::geometry::Area;
 use crate::inspect::jpeg;
 use crate::planes::{Plane, Planes};
-use crate::raster::Layout;
 
 /// Samples each way of a block.
 const BLOCK: u32 = 8;
 
-/// The planes at the coarsest sufficient scale; `None` for a JPEG that must become RGB first, because it is something else
-/// than YCbCr in sRGB's meaning, or is cut.
-pub(in crate::decode) fn planes(order: &Order<'_>) -> Result<Option<Planes>, Failure> {
+/// The planes at the coarsest sufficient scale; `None` for a JPEG that is something else than YCbCr, or is cut.
+pub(in crate::decode) fn planes(order: &Order<'_>) -> Result<Option<DecodedPlanes>, Failure> {
     let header = jpeg::header(order.source)?;
     let Some(sampling) = header.sampling else { return Ok(None) };
-    if header.profile.as_deref().is_some_and(|profile| is_converted(profile, Layout::Rgb)) {
-        return Ok(None);
-    }
     check_scans(order.source, &header)?;
     let (dimensions, eighths) = (order.header.dimensions, eighths(order.header.dimensions, order.least));
     let Some(components) = components(order.source, &header, sampling, eighths)? else { return Ok(None) };
@@ -36,7 +31,8 @@ pub(in crate::decode) fn planes(order: &Order<'_>) -> Result<Option<Planes>, Fai
     let [luma, blue, red] = components;
     let (across, down) = (sampling.across, sampling.down);
     let planes = [plane(luma, 1, 1), plane(blue, across, down), plane(red, across, down)];
-    Ok(Some(Planes { dimensions, planes }))
+    let profile = header.profile.filter(|profile| is_foreign(profile));
+    Ok(Some(DecodedPlanes { planes: Planes { dimensions, planes }, profile }))
 }
 
 /// The samples without what fills blocks up: the filter would look at it.
