@@ -194,7 +194,12 @@ async fn blobs(config: &Config) -> anyhow::Result<String> {
     let blobs =
         adapters::blob::open(&config.blobs).map_err(|problems| anyhow!("{}", crate::config::Problems(problems)))?;
     blobs.ping().await?;
-    Ok("can be written and read".to_owned())
+    let redirects = config.api.delivery == api::config::Delivery::Redirect;
+    let streamed = if redirects { ", and are streamed, not redirected to" } else { "" };
+    Ok(match config.worker.pack_bytes_max {
+        0 => "can be written and read".to_owned(),
+        most => format!("can be written and read; outputs of up to {most} bytes share an object{streamed}"),
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ macro_rules! stories {
             files_are_stored_and_stay_the_callers
             ranges_are_exact
             ranges_outside_are_refused
+            of_a_pack_only_the_page_is_read
             a_missing_blob_is_not_there
             deleting_is_final_and_repeatable
             putting_again_changes_nothing
@@ -45,8 +46,11 @@ use std::time::Duration;
 use adapters::blob::{Config, SourceBucketConfig};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use shared::domain::blob_key::BlobKey;
+use shared::domain::blob_key::{BlobKey, PageName};
+use shared::domain::dimensions::Dimensions;
+use shared::domain::format::OutputFormat;
 use shared::domain::ids::Sha256Digest;
+use shared::domain::representation::{PageContent, Placement};
 use shared::domain::source::SourceLocation;
 use shared::ports::blob_store::{BlobBody, BlobError, BlobRead, BlobStore, PresignedHeaders};
 
@@ -148,6 +152,32 @@ async fn ranges_outside_are_refused(store: Arc<dyn BlobStore>) {
         let refused = error(store.get(&key, Some(range.clone())).await);
         assert!(!matches!(refused, BlobError::NotFound(_)), "{range:?}: {refused}");
     }
+}
+
+async fn of_a_pack_only_the_page_is_read(store: Arc<dyn BlobStore>) {
+    let content = Bytes::from_static(b"beforePAGEafter");
+    let pack = BlobKey::Pack { tenant: "acme".parse().unwrap(), digest: Sha256Digest::of(&content) };
+    store.put(&pack, BlobBody::Bytes(content), "application/octet-stream").await.unwrap();
+    let page = |offset_bytes: u64, bytes: &[u8]| {
+        let name = PageName { digest: Sha256Digest::of(bytes), format: OutputFormat::Jpg };
+        let placement = Placement::Packed { pack: pack.clone(), offset_bytes, name };
+        PageContent { placement, dimensions: Dimensions::new(1, 1).unwrap(), length_bytes: bytes.len() as u64 }
+    };
+    for (offset, bytes) in [(0, &b"before"[..]), (6, b"PAGE"), (10, b"after")] {
+        let read = store.get_page(&page(offset, bytes), None).await.unwrap();
+        assert_eq!(bytes_of(read).await.unwrap(), bytes);
+    }
+    for (part, expected) in
+        [(0..4, &b"PAGE"[..]), (1..3, b"AG"), (3..4, b"E"), (2..2, b""), (2..99, b"GE"), (4..9, b"")]
+    {
+        let read = store.get_page(&page(6, b"PAGE"), Some(part.clone())).await.unwrap();
+        assert_eq!(bytes_of(read).await.unwrap(), expected, "{part:?}");
+    }
+    assert!(store.get_page(&page(10, b"beyond the end"), None).await.is_err(), "a page that is not all there");
+    let listed = store.list(None, 1000).await.unwrap();
+    assert!(listed.blobs.iter().any(|blob| blob.key == pack), "it is listed as one of ours: {listed:?}");
+    store.delete(&pack).await.unwrap();
+    assert!(matches!(error(store.get_page(&page(6, b"PAGE"), None).await), BlobError::NotFound(_)));
 }
 
 async fn a_missing_blob_is_not_there(store: Arc<dyn BlobStore>) {

@@ -124,6 +124,7 @@ behaviours! {
         viewable_twice_is_refused,
         an_error_takes_viewable_pages_away,
         many_pages_read_back_in_order,
+        packed_pages_read_back_where_they_are,
     }
     facts {
         bytes_and_picture_read_back,
@@ -222,6 +223,8 @@ behaviours! {
         a_settle_spares_what_is_condemned,
         what_was_taken_is_put_again_before_a_row_says_so,
         an_upload_of_what_is_being_deleted_is_put_again,
+        a_pack_stays_while_anything_refers_to_a_part_of_it,
+        a_pack_that_was_taken_is_put_again_for_every_row,
     }
     renewing {
         recipes_are_counted_page_by_page,
@@ -230,6 +233,7 @@ behaviours! {
         what_was_replaced_can_be_put_back,
         the_way_back_is_given_up_after_a_while,
         a_preset_that_changes_again_is_made_by_its_last_recipe,
+        what_was_packed_comes_back_as_it_was,
     }
     parking {
         what_was_parked_reads_back_byte_for_byte,

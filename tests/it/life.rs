@@ -148,7 +148,7 @@ impl Production {
     }
 
     /// Every object in the bucket of our blobs.
-    async fn blobs(&self) -> Vec<String> {
+    pub(crate) async fn blobs(&self) -> Vec<String> {
         let listed = self.s3_client().list_objects_v2().bucket(self.blobs_bucket()).send().await.unwrap();
         listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
     }

@@ -19,5 +19,6 @@ mod jira_clients;
 mod life;
 mod notifications;
 mod one_process;
+mod packs;
 mod producers;
 mod production;

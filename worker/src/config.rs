@@ -13,6 +13,8 @@ use crate::machine;
 const LEASE_SECONDS_MIN: u64 = 4;
 /// Nobody needs more renders at a time on one machine; a larger number is a typing error.
 const CONCURRENCY_MAX: u32 = 1024;
+/// Larger outputs gain nothing from sharing a blob; a larger number is a typing error.
+const PACK_BYTES_MAX: u64 = 1024 * 1024;
 /// An hour: longer periods are typing errors (milliseconds for seconds).
 const PERIOD_SECONDS_MAX: u64 = 3600;
 
@@ -56,6 +58,8 @@ pub struct Config {
     pub render_bytes_max: u64,
     /// Bytes of sources that are held at a time; 0: a quarter of the memory there is.
     pub source_bytes_max: u64,
+    /// Longest page that shares a blob with others of its attempt, in bytes; 0: every page has a blob of its own.
+    pub pack_bytes_max: u64,
 }
 
 impl Config {
@@ -97,6 +101,10 @@ impl Config {
         }
         if self.child_renders_max == 0 {
             refuse("child_renders_max", "0".to_owned(), "at least 1".to_owned());
+        }
+        if self.pack_bytes_max > PACK_BYTES_MAX {
+            let remedy = format!("bytes from 0 (a blob for each) to {PACK_BYTES_MAX}");
+            refuse("pack_bytes_max", self.pack_bytes_max.to_string(), remedy);
         }
     }
 
@@ -185,6 +193,7 @@ mod tests {
             child_renders_max: 200,
             render_bytes_max: 0,
             source_bytes_max: 0,
+            pack_bytes_max: 0,
         }
     }
 
@@ -211,6 +220,7 @@ mod tests {
             share_heavy: 0,
             reserved_backfill: 100_000,
             child_renders_max: 0,
+            pack_bytes_max: u64::MAX,
             ..sound()
         };
         let keys = [
@@ -222,6 +232,7 @@ mod tests {
             "worker.share_heavy",
             "worker.reserved_backfill",
             "worker.child_renders_max",
+            "worker.pack_bytes_max",
         ];
         assert_eq!(refused(&absurd), keys);
     }

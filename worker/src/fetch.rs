@@ -90,7 +90,7 @@ async fn admitted(worker: &Worker, version: &FileVersion, lane: Lane) -> Result<
 pub(crate) async fn fetch_blob(worker: &Worker, page: &PageContent) -> Result<Fetched, Failure> {
     let memory = worker.sources.admit(page.length_bytes).await;
     let store = &worker.dependencies.blobs;
-    let opened = answer_of_store(store, worker.deps.blobs.get(&page.blob, None)).await?;
+    let opened = answer_of_store(store, worker.deps.blobs.get_page(page, None)).await?;
     if opened.length_bytes > page.length_bytes {
         return Err(too_many(opened.length_bytes, page.length_bytes));
     }

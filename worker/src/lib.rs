@@ -38,6 +38,7 @@ mod intake;
 mod lanes;
 mod machine;
 mod metrics;
+mod pack;
 mod parking;
 mod permits;
 mod put;

@@ -9,41 +9,46 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use shared::domain::blob_key::BlobKey;
+use shared::domain::ids::{Sha256Digest, Tenant};
+use shared::domain::representation::PageContent;
 use shared::ports::blob_store::{BlobBody, BlobError, BlobPage, BlobRead, BlobStore, PresignedHeaders};
 
-/// Longest blob that is kept, in bytes: 32x32 and 94x94 are far below, most of 160x160 too.
-const BLOB_BYTES_MAX: u64 = 16 * 1024;
-/// Most bytes that are kept, keys included.
+/// Longest page that is kept, in bytes: 32x32 and 94x94 are far below, most of 160x160 too.
+const PAGE_BYTES_MAX: u64 = 16 * 1024;
+/// Most bytes that are kept, names included.
 const BYTES_MAX: usize = 32 * 1024 * 1024;
-/// What an entry costs beside its bytes: key, links, allocations.
+/// What an entry costs beside its bytes: name, links, allocations.
 const ENTRY_BYTES: usize = 256;
 
-/// A blob store with the smallest of its representations in front. Names contain the digest of the bytes, so nothing
+/// A blob store with the smallest of its pages in front. Names contain the digest of the bytes, so nothing
 /// kept is ever wrong; who may see them is decided before anybody asks here.
 pub(crate) struct SmallBlobs {
     behind: Arc<dyn BlobStore>,
     kept: Mutex<Kept>,
 }
 
+/// Whose page, and which.
+type Name = (Tenant, Sha256Digest);
+
 /// Entries in the order in which they came; the oldest go first.
 #[derive(Default)]
 struct Kept {
-    blobs: HashMap<String, Bytes>,
-    order: VecDeque<String>,
+    pages: HashMap<Name, Bytes>,
+    order: VecDeque<Name>,
     bytes: usize,
 }
 
 impl Kept {
-    fn put(&mut self, key: String, bytes: Bytes) {
-        if self.blobs.contains_key(&key) {
+    fn put(&mut self, name: Name, bytes: Bytes) {
+        if self.pages.contains_key(&name) {
             return;
         }
         self.bytes += bytes.len() + ENTRY_BYTES;
-        self.order.push_back(key.clone());
-        self.blobs.insert(key, bytes);
+        self.order.push_back(name.clone());
+        self.pages.insert(name, bytes);
         while self.bytes > BYTES_MAX {
             let Some(oldest) = self.order.pop_front() else { return };
-            self.bytes -= self.blobs.remove(&oldest).map_or(0, |bytes| bytes.len() + ENTRY_BYTES);
+            self.bytes -= self.pages.remove(&oldest).map_or(0, |bytes| bytes.len() + ENTRY_BYTES);
         }
     }
 }
@@ -58,14 +63,14 @@ impl SmallBlobs {
     }
 
     /// Reads to the end what is small; a read that breaks off leaves nothing here.
-    async fn keep(&self, key: String, read: BlobRead) -> Result<BlobRead, BlobError> {
+    async fn keep(&self, name: Name, read: BlobRead) -> Result<BlobRead, BlobError> {
         let mut whole = BytesMut::new();
         let mut stream = read.stream;
         while let Some(chunk) = stream.next().await {
             whole.extend_from_slice(&chunk?);
         }
         let whole = whole.freeze();
-        self.kept().put(key, whole.clone());
+        self.kept().put(name, whole.clone());
         Ok(in_memory(whole))
     }
 }
@@ -81,16 +86,20 @@ impl BlobStore for SmallBlobs {
     }
 
     async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<BlobRead, BlobError> {
-        if !matches!(key, BlobKey::Representation { .. }) || range.is_some() {
-            return self.behind.get(key, range).await;
+        self.behind.get(key, range).await
+    }
+
+    async fn get_page(&self, page: &PageContent, part: Option<Range<u64>>) -> Result<BlobRead, BlobError> {
+        if part.is_some() {
+            return self.behind.get_page(page, part).await;
         }
-        let name = key.to_string();
-        let kept = self.kept().blobs.get(&name).cloned();
+        let name = (page.blob().tenant().clone(), page.sha256());
+        let kept = self.kept().pages.get(&name).cloned();
         if let Some(bytes) = kept {
             return Ok(in_memory(bytes));
         }
-        let read = self.behind.get(key, range).await?;
-        if read.length_bytes <= BLOB_BYTES_MAX { self.keep(name, read).await } else { Ok(read) }
+        let read = self.behind.get_page(page, None).await?;
+        if read.length_bytes <= PAGE_BYTES_MAX { self.keep(name, read).await } else { Ok(read) }
     }
 
     async fn head(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
@@ -127,13 +136,14 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded_and_the_oldest_goes_first() {
         let mut kept = Kept::default();
-        let blob = Bytes::from(vec![0; BLOB_BYTES_MAX as usize]);
-        let fits = BYTES_MAX / (blob.len() + ENTRY_BYTES);
+        let page = Bytes::from(vec![0; PAGE_BYTES_MAX as usize]);
+        let name = |n: usize| ("t".parse().unwrap(), Sha256Digest::of(&n.to_le_bytes()));
+        let fits = BYTES_MAX / (page.len() + ENTRY_BYTES);
         for n in 0..fits + 3 {
-            kept.put(n.to_string(), blob.clone());
-            kept.put(n.to_string(), blob.clone());
+            kept.put(name(n), page.clone());
+            kept.put(name(n), page.clone());
         }
-        assert_eq!((kept.blobs.len(), kept.order.len()), (fits, fits));
-        assert!(kept.bytes <= BYTES_MAX && !kept.blobs.contains_key("2") && kept.blobs.contains_key("3"));
+        assert_eq!((kept.pages.len(), kept.order.len()), (fits, fits));
+        assert!(kept.bytes <= BYTES_MAX && !kept.pages.contains_key(&name(2)) && kept.pages.contains_key(&name(3)));
     }
 }

@@ -112,7 +112,7 @@ impl Answer<'_> {
             // The URL dies soon, so nobody may keep the way to it.
             return Ok((StatusCode::FOUND, [(LOCATION, url)], [(CACHE_CONTROL, DO_NOT_KEEP)]).into_response());
         }
-        offer.deliver(method, headers, |range| self.app.deps.blobs.get(&self.page.blob, range)).await
+        offer.deliver(method, headers, |part| self.app.deps.blobs.get_page(self.page, part)).await
     }
 
     fn is_public(&self) -> bool {
@@ -142,14 +142,15 @@ impl Answer<'_> {
     async fn signed_url(&self, method: &Method, disposition: Option<&HeaderValue>) -> Result<Option<String>, ApiError> {
         let config = &self.app.deps.config;
         let may_redirect = config.delivery == Delivery::Redirect && (config.redirect_private || self.is_public());
-        if !may_redirect || method == Method::HEAD {
+        // A signed URL is good for a whole blob, so what shares one with other pages is never lent.
+        let Some(blob) = self.page.own_blob().filter(|_| may_redirect && method != Method::HEAD) else {
             return Ok(None);
-        }
+        };
         let headers = PresignedHeaders {
             content_type: Some(self.found.preset.format.media_type().to_owned()),
             content_disposition: disposition.and_then(|value| value.to_str().ok()).map(str::to_owned),
             cache_control: self.cache_control().to_str().ok().map(str::to_owned),
         };
-        Ok(self.app.deps.blobs.presign(&self.page.blob, config.signed_url_lifetime(), &headers).await?)
+        Ok(self.app.deps.blobs.presign(blob, config.signed_url_lifetime(), &headers).await?)
     }
 }

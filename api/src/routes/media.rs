@@ -146,9 +146,9 @@ async fn page(
     let offer = Offer {
         etag: conditional::etag(&page.sha256()),
         length_bytes: Some(page.length_bytes),
-        media_type: page.blob.media_type().to_owned(),
+        media_type: page.media_type().to_owned(),
         cache_control: CACHE,
         disposition,
     };
-    offer.deliver(method, headers, |range| app.deps.blobs.get(&page.blob, range)).await
+    offer.deliver(method, headers, |part| app.deps.blobs.get_page(page, part)).await
 }

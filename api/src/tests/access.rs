@@ -395,7 +395,7 @@ async fn small_bytes_come_from_memory_but_only_for_whom_they_are() {
     assert_eq!(ask(&api, "GET", &path, Some(&ada)).await.bytes().await.unwrap(), "a small page");
     let blob =
         api.store.file(uploaded.file).await.unwrap().unwrap().representations[0].state.content().unwrap().clone();
-    api.blobs.delete(&blob.first().blob).await.unwrap();
+    api.blobs.delete(blob.first().blob()).await.unwrap();
     assert_eq!(ask(&api, "GET", &path, Some(&ada)).await.bytes().await.unwrap(), "a small page");
     api.store.set_access(uploaded.file, None).await.unwrap();
     assert_eq!(ask(&api, "GET", &path, Some(&ada)).await.status(), 404);

@@ -10,7 +10,7 @@ use shared::domain::blob_key::BlobKey;
 use shared::domain::failure::FailureCode;
 use shared::domain::ids::Sha256Digest;
 use shared::domain::lane::Lane;
-use shared::domain::representation::Outcome;
+use shared::domain::representation::{Content, Outcome};
 use shared::ports::blob_store::{BlobBody, BlobError, BlobPage, BlobRead, BlobStore, PresignedHeaders};
 
 use super::harness::{PUBLIC_URL, Setup, TestApi, Uploaded, failed};
@@ -280,4 +280,73 @@ async fn with_redirects_but_a_store_that_cannot_sign_bytes_are_streamed() {
     let api = TestApi::with(setup).await;
     let (_, path) = rendered(&api).await;
     assert_eq!(api.get(&path).await.bytes().await.unwrap(), BYTES);
+}
+
+/// A file whose representation lies between others in a pack, and the path to it.
+async fn packed(api: &TestApi) -> (Uploaded, String) {
+    let uploaded = api.upload("cat.jpg", b"meow").await;
+    let pack = api.store_pack(&[b"a neighbour", BYTES, b"another one"]).await;
+    let content = Content::new(vec![pack.pages()[1].clone()]).unwrap();
+    api.settle(uploaded, |_| Outcome::Success(content.clone())).await;
+    (uploaded, uploaded.content("jpg_320x320", ""))
+}
+
+#[tokio::test]
+async fn a_page_of_a_pack_is_served_like_any_other_and_nothing_beside_it() {
+    let api = TestApi::start().await;
+    let (_, path) = packed(&api).await;
+    let ask = async |method: &str, name: &'static str, value: &str| {
+        api.request(method, &path).header(name, value).send().await.unwrap()
+    };
+    // Before and after it is kept in memory.
+    for range in ["bytes=2-4", "bytes=-3", "bytes=5-999", "bytes=0-"] {
+        let part = ask("GET", "Range", range).await;
+        let (from, to) = match range {
+            "bytes=2-4" => (2, 4),
+            "bytes=-3" => (7, 9),
+            "bytes=5-999" => (5, 9),
+            _ => (0, 9),
+        };
+        assert_eq!(part.status(), 206, "{range}");
+        assert_eq!(text(part.headers(), "content-range"), format!("bytes {from}-{to}/10"));
+        assert_eq!(part.bytes().await.unwrap(), BYTES[from..=to], "{range}");
+        let whole = api.get(&path).await;
+        assert_eq!(
+            (text(whole.headers(), "content-length"), text(whole.headers(), "content-type")),
+            ("10", "image/jpeg")
+        );
+        assert_eq!(text(whole.headers(), "etag"), format!("\"{}\"", Sha256Digest::of(BYTES)));
+        assert_eq!(whole.bytes().await.unwrap(), BYTES);
+    }
+    let beyond = ask("GET", "Range", "bytes=10-").await;
+    assert_eq!((beyond.status().as_u16(), text(beyond.headers(), "content-range")), (416, "bytes */10"));
+    assert_eq!(ask("GET", "If-None-Match", &format!("\"{}\"", Sha256Digest::of(BYTES))).await.status(), 304);
+    let head = ask("HEAD", "Accept", "*/*").await;
+    assert_eq!((head.status().as_u16(), text(head.headers(), "content-length")), (200, "10"));
+    assert!(text(head.headers(), "cache-control").contains("no-cache"));
+}
+
+#[tokio::test]
+async fn pages_that_share_a_pack_are_told_apart() {
+    let api = TestApi::start().await;
+    let (uploaded, _) = rendered(&api).await;
+    api.json(&uploaded.representation(PAGED)).await;
+    let pages: [&'static [u8]; 3] = [b"one", b"second", b"the third"];
+    let content = api.store_pack(&pages).await;
+    api.settle(uploaded, |_| Outcome::Success(content.clone())).await;
+    for (number, page) in (1..).zip(pages) {
+        let response = api.get(&uploaded.content(PAGED, &format!("{number}.jpg"))).await;
+        assert_eq!((response.status().as_u16(), response.bytes().await.unwrap()), (200, page.into()));
+    }
+}
+
+#[tokio::test]
+async fn with_redirects_what_is_in_a_pack_is_streamed() {
+    let mut setup = Setup { blobs: |blobs| Arc::new(Signing(blobs)), ..Setup::default() };
+    setup.config.delivery = Delivery::Redirect;
+    setup.config.redirect_private = true;
+    let api = TestApi::with(setup).await;
+    let (_, path) = packed(&api).await;
+    let response = api.get(&path).await;
+    assert_eq!((response.status().as_u16(), response.bytes().await.unwrap()), (200, BYTES.into()));
 }

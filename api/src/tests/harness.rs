@@ -10,7 +10,7 @@ use bytes::Bytes;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
-use shared::domain::blob_key::BlobKey;
+use shared::domain::blob_key::{BlobKey, PageName};
 use shared::domain::capability::{Capabilities, Capability};
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
@@ -19,7 +19,7 @@ use shared::domain::ids::{ClaimToken, FileId, FileVersionId, Sha256Digest};
 use shared::domain::lane::Lane;
 use shared::domain::limits::{Limits, LimitsTable};
 use shared::domain::preset::PresetTable;
-use shared::domain::representation::{Content, Outcome, PageContent};
+use shared::domain::representation::{Content, Outcome, PageContent, Placement};
 use shared::domain::source::{AllowedBucket, AllowedBuckets};
 use shared::ports::blob_store::{BlobBody, BlobStore, SourceStore};
 use shared::ports::key_source::KeySource;
@@ -235,9 +235,26 @@ impl TestApi {
             let blob = BlobKey::Representation { tenant: "default".parse().unwrap(), digest, format };
             self.blobs.put(&blob, BlobBody::Bytes(Bytes::from_static(page)), "image/jpeg").await.unwrap();
             let dimensions = Dimensions::new(32, 24).unwrap();
-            contents.push(PageContent { blob, dimensions, length_bytes: page.len() as u64 });
+            contents.push(PageContent { placement: Placement::Own(blob), dimensions, length_bytes: page.len() as u64 });
         }
         Content::new(contents).unwrap()
+    }
+
+    /// Puts pages into the blob store as one pack.
+    pub(crate) async fn store_pack(&self, pages: &[&'static [u8]]) -> Content {
+        let (all, tenant) = (pages.concat(), "default".parse().unwrap());
+        let pack = BlobKey::Pack { tenant, digest: Sha256Digest::of(&all) };
+        let mut offset_bytes = 0;
+        let page = |page: &&'static [u8]| {
+            let name = PageName { digest: Sha256Digest::of(page), format: shared::domain::format::OutputFormat::Jpg };
+            let placement = Placement::Packed { pack: pack.clone(), offset_bytes, name };
+            let length_bytes = page.len() as u64;
+            offset_bytes += length_bytes;
+            PageContent { placement, dimensions: Dimensions::new(32, 24).unwrap(), length_bytes }
+        };
+        let content = Content::new(pages.iter().map(page).collect()).unwrap();
+        self.blobs.put(&pack, BlobBody::Bytes(all.into()), pack.media_type()).await.unwrap();
+        content
     }
 
     /// The version that the next wake of this lane names.

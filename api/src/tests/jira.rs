@@ -10,7 +10,7 @@ use shared::domain::failure::FailureCode;
 use shared::domain::file::PictureFacts;
 use shared::domain::format::SourceFormat;
 use shared::domain::lane::Lane;
-use shared::domain::representation::Outcome;
+use shared::domain::representation::{Content, Outcome};
 use shared::ports::state_store::StateStore as _;
 
 use super::harness::{PUBLIC_URL, Setup, TOKEN, TestApi, Uploaded, failed};
@@ -318,6 +318,28 @@ async fn a_thumbnail_is_there_or_behind_a_link() {
     assert_eq!(here.bytes().await.unwrap(), BYTES);
     let there = api.get(&location(&api.get(&path).await)).await;
     assert_eq!((there.status().as_u16(), there.bytes().await.unwrap()), (200, BYTES.into()));
+}
+
+#[tokio::test]
+async fn a_thumbnail_in_a_pack_is_that_page_alone() {
+    let api = TestApi::start().await;
+    let id = attached(&api, &["cat.jpg"]).await.remove(0);
+    let uploaded = behind(&api, &id).await;
+    seen(&api, uploaded).await;
+    let pack = api.store_pack(&[b"a neighbour", BYTES, b"another one"]).await;
+    let content = Content::new(vec![pack.pages()[1].clone()]).unwrap();
+    api.settle(uploaded, |_| Outcome::Success(content.clone())).await;
+    let path = format!("/rest/api/3/attachment/thumbnail/{id}?width=320&height=320");
+    let here = api.get(&format!("{path}&redirect=False")).await;
+    assert_eq!((here.status().as_u16(), here.bytes().await.unwrap()), (200, BYTES.into()));
+    let link = location(&api.get(&path).await);
+    let there = api.request("GET", &link).header("Range", "bytes=8-20").send().await.unwrap();
+    let headers = there.headers().clone();
+    assert_eq!(
+        (&headers["content-type"], &headers["content-range"]),
+        (&"image/jpeg".parse().unwrap(), &"bytes 8-9/10".parse().unwrap())
+    );
+    assert_eq!(there.bytes().await.unwrap(), BYTES[8..]);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! A representation and its states: one preset applied to one file version.
 
-use super::blob_key::BlobKey;
+use std::ops::Range;
+
+use super::blob_key::{BlobKey, PageName};
 use super::dimensions::Dimensions;
 use super::failure::{Disposition, Failure, FailureCode};
 use super::file::UnixMillis;
@@ -59,18 +61,73 @@ pub struct Content {
 /// One page of a representation; the only one unless the preset is paged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageContent {
-    /// Where the bytes are; contains their digest.
-    pub blob: BlobKey,
+    /// Where the bytes are.
+    pub placement: Placement,
     /// Actual columns and rows.
     pub dimensions: Dimensions,
     /// Length of the encoded bytes.
     pub length_bytes: u64,
 }
 
+/// Where the bytes of a page are. Whoever reads them asks [`PageContent::range`] which part of the blob is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placement {
+    /// In a blob of their own, whose key contains their digest.
+    Own(BlobKey),
+    /// In a pack, between other pages.
+    Packed {
+        /// The blob of all of them.
+        pack: BlobKey,
+        /// Bytes of the pack before the first one of the page.
+        offset_bytes: u64,
+        /// Which page it is.
+        name: PageName,
+    },
+}
+
 impl PageContent {
     /// SHA-256 of the encoded bytes: the strong ETag.
     pub fn sha256(&self) -> Sha256Digest {
-        self.blob.digest()
+        match &self.placement {
+            Placement::Own(blob) => blob.digest(),
+            Placement::Packed { name, .. } => name.digest,
+        }
+    }
+
+    /// What the bytes are.
+    pub fn media_type(&self) -> &'static str {
+        match &self.placement {
+            Placement::Own(blob) => blob.media_type(),
+            Placement::Packed { name, .. } => name.format.media_type(),
+        }
+    }
+
+    /// The blob without which the page cannot be read. There may be more in it than the page.
+    pub fn blob(&self) -> &BlobKey {
+        match &self.placement {
+            Placement::Own(blob) | Placement::Packed { pack: blob, .. } => blob,
+        }
+    }
+
+    /// The blob that is this page and nothing else, if there is one.
+    pub fn own_blob(&self) -> Option<&BlobKey> {
+        match &self.placement {
+            Placement::Own(blob) => Some(blob),
+            Placement::Packed { .. } => None,
+        }
+    }
+
+    /// The bytes of the blob that are this part of the page, or all of the page; `None` stands for the whole blob. Of a pack
+    /// it is never more than the page, whatever is asked for.
+    pub fn range(&self, part: Option<Range<u64>>) -> Option<Range<u64>> {
+        match &self.placement {
+            Placement::Own(_) => part,
+            Placement::Packed { offset_bytes, .. } => {
+                let part = part.unwrap_or(0..self.length_bytes);
+                let within = |position: u64| offset_bytes.saturating_add(position.min(self.length_bytes));
+                Some(within(part.start)..within(part.end))
+            }
+        }
     }
 }
 
@@ -241,7 +298,13 @@ mod tests {
             format: OutputFormat::Jpg,
         };
         let dimensions = Dimensions::new(3, 2).unwrap();
-        Content::new(vec![PageContent { blob, dimensions, length_bytes: 9 }]).unwrap()
+        Content::new(vec![PageContent { placement: Placement::Own(blob), dimensions, length_bytes: 9 }]).unwrap()
+    }
+
+    fn packed(offset_bytes: u64) -> PageContent {
+        let pack = BlobKey::Pack { tenant: "t".parse().unwrap(), digest: Sha256Digest::of(b"all") };
+        let name = PageName { digest: Sha256Digest::of(b"one"), format: OutputFormat::Png };
+        PageContent { placement: Placement::Packed { pack, offset_bytes, name }, ..content(1).first().clone() }
     }
 
     fn failure() -> Failure {
@@ -295,6 +358,24 @@ mod tests {
         let refused = State::after(Some(State::Error(failure())), late.clone()).unwrap_err();
         assert_eq!(refused.to_string(), "a representation in state error cannot settle");
         assert!(State::after(Some(State::Success(content(1))), late).is_err());
+    }
+
+    #[test]
+    fn of_a_pack_only_the_page_is_read() {
+        let page = packed(100);
+        assert_eq!(page.range(None), Some(100..109));
+        for (asked, read) in [(0..9, 100..109), (2..5, 102..105), (8..9, 108..109), (5..5, 105..105)] {
+            assert_eq!(page.range(Some(asked)), Some(read));
+        }
+        for (beyond, read) in [(0..10, 100..109), (9..20, 109..109), (u64::MAX..u64::MAX, 109..109)] {
+            assert_eq!(page.range(Some(beyond)), Some(read), "a neighbour's bytes");
+        }
+        assert_eq!(packed(u64::MAX).range(None), Some(u64::MAX..u64::MAX));
+        assert_eq!((page.sha256(), page.media_type()), (Sha256Digest::of(b"one"), "image/png"));
+        assert_eq!((page.own_blob(), page.blob().digest()), (None, Sha256Digest::of(b"all")));
+        let own = content(1).first().clone();
+        assert_eq!((own.range(None), own.range(Some(2..5))), (None, Some(2..5)));
+        assert_eq!(own.own_blob(), Some(own.blob()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use futures_core::Stream;
 
 use crate::domain::blob_key::BlobKey;
 use crate::domain::file::UnixMillis;
+use crate::domain::representation::PageContent;
 use crate::domain::source::SourceLocation;
 
 /// Bytes as they arrive.
@@ -25,6 +26,11 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// The bytes from now on as they arrive; `range` must lie within the blob.
     async fn get(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<BlobRead, BlobError>;
+
+    /// The bytes of a page, or of a part of it, wherever they are: nothing else that is in the same blob.
+    async fn get_page(&self, page: &PageContent, part: Option<Range<u64>>) -> Result<BlobRead, BlobError> {
+        self.get(page.blob(), page.range(part)).await
+    }
 
     /// Whether the blob is there, and its length in bytes.
     async fn head(&self, key: &BlobKey) -> Result<Option<u64>, BlobError>;

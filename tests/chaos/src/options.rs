@@ -60,6 +60,9 @@ pub(crate) struct Options {
     /// More sources: files of this directory (not below it) join the hostile share
     #[arg(long, value_name = "DIR")]
     pub(crate) corpus: Option<PathBuf>,
+    /// Pack outputs of up to so many bytes (worker.pack_bytes_max)
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub(crate) pack: u32,
     /// Write the result as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

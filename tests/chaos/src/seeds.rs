@@ -20,6 +20,8 @@ pub(crate) struct Kept {
     faults: u32,
     shape: Shape,
     #[serde(default)]
+    pack: u32,
+    #[serde(default)]
     only: Vec<Kind>,
 }
 
@@ -49,6 +51,7 @@ impl Kept {
             uploads: self.uploads,
             faults: self.faults,
             shape: self.shape,
+            pack: self.pack,
             only: self.only.clone(),
             ..asked.clone()
         }

@@ -47,7 +47,7 @@ impl Store {
 }
 
 fn keys(seed: u32, pages: u32) -> Vec<BlobKey> {
-    let mut keys: Vec<_> = content(seed, pages).pages().iter().map(|page| page.blob.clone()).collect();
+    let mut keys: Vec<_> = content(seed, pages).pages().iter().map(|page| page.blob().clone()).collect();
     keys.sort_by_key(ToString::to_string);
     keys
 }
@@ -205,4 +205,53 @@ pub(super) async fn an_upload_of_what_is_being_deleted_is_put_again(scratch: Sto
     refused().await;
     assert!(scratch.store.put_again(&key).await.unwrap());
     registered(&scratch.store, &new).await;
+}
+
+pub(super) async fn a_pack_stays_while_anything_refers_to_a_part_of_it(scratch: Store) {
+    let [one, two, _] = packed(1);
+    let both = registered(&scratch.store, &photo("both.jpg")).await;
+    let token = claimed(&scratch.store, &both).await;
+    settled(&scratch.store, &both, &token, &[SMALL], &Outcome::Success(one)).await;
+    settled(&scratch.store, &both, &token, &[MEDIUM], &Outcome::Success(two.clone())).await;
+    let twin = registered(&scratch.store, &photo("twin.jpg")).await;
+    let token = claimed(&scratch.store, &twin).await;
+    settled(&scratch.store, &twin, &token, &[MEDIUM], &Outcome::Success(two)).await;
+
+    scratch.purge(&both).await;
+    let condemned = Condemned { blobs: 1, bytes: 200 };
+    assert_eq!(scratch.store.count_condemned().await.unwrap(), condemned, "as long as the last page that it had");
+    scratch.two_minutes_later().await;
+    assert_eq!(scratch.taken().await, [], "its twin has a part of it");
+    assert_eq!(scratch.store.unreferenced(&[stored(&pack_key(1))], LONG).await.unwrap(), []);
+    scratch.purge(&twin).await;
+    scratch.two_minutes_later().await;
+    assert_eq!(scratch.taken().await, [pack_key(1)]);
+    assert_eq!(scratch.store.unreferenced(&[stored(&pack_key(2))], LONG).await.unwrap().len(), 1, "never settled");
+}
+
+pub(super) async fn a_pack_that_was_taken_is_put_again_for_every_row(scratch: Store) {
+    let late = registered(&scratch.store, &photo("late.jpg")).await;
+    let [small, medium, _] = packed(1);
+    let outcomes = [(preset(SMALL), Outcome::Success(small)), (preset(MEDIUM), Outcome::Success(medium))];
+    let is_there = async || {
+        let state = stands(&scratch.store, &late).await;
+        state.representations.iter().filter(|row| matches!(row.state, State::Success(_))).count()
+    };
+    let token = claimed(&scratch.store, &late).await;
+    scratch.store.condemn(&[stored(&pack_key(1))], NOW).await.unwrap();
+    scratch.two_minutes_later().await;
+    assert_eq!(scratch.taken().await, [pack_key(1)]);
+    scratch.store.settle(late.version_id, &token, &outcomes).await.unwrap();
+    assert_eq!(is_there().await, 0, "all of its pages are on their way out");
+    scratch.store.deleted(&[pack_key(1)]).await.unwrap();
+    scratch.tamper("UPDATE representation SET due_at = 0 WHERE state = 'pending'").await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+
+    // Put again under a later claim, and condemned meanwhile: the settle spares it for all of them.
+    let token = claimed(&scratch.store, &late).await;
+    scratch.tamper("UPDATE condemned_blob SET deleted_at = NULL, since = 0, condemned_at = 1").await;
+    scratch.store.settle(late.version_id, &token, &outcomes).await.unwrap();
+    assert_eq!(is_there().await, 2);
+    assert_eq!(scratch.taken().await, []);
+    assert_eq!(scratch.store.count_condemned().await.unwrap(), Condemned::default());
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use adapters::db::Database;
 use shared::domain::access::Access;
-use shared::domain::blob_key::BlobKey;
+use shared::domain::blob_key::{BlobKey, PageName};
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::file::{
@@ -17,7 +17,7 @@ use shared::domain::ids::{ClaimToken, Sha256Digest};
 use shared::domain::lane::Lane;
 use shared::domain::plan;
 use shared::domain::preset::{PresetName, PresetTable};
-use shared::domain::representation::{Content, Outcome, PageContent, Representation, State};
+use shared::domain::representation::{Content, Outcome, PageContent, Placement, Representation, State};
 use shared::domain::source::{DeclaredFacts, SourceLocation};
 use shared::ports::state_store::{Registration, StateStore};
 
@@ -104,15 +104,39 @@ pub(super) fn bytes(text: &str) -> ByteFacts {
 /// A content of so many pages; another seed is another content.
 pub(super) fn content(seed: u32, pages: u32) -> Content {
     let page = |number: u32| PageContent {
-        blob: BlobKey::Representation {
+        placement: Placement::Own(BlobKey::Representation {
             tenant: "acme".parse().unwrap(),
             digest: Sha256Digest::of(format!("{seed} {number}").as_bytes()),
             format: OutputFormat::Jpg,
-        },
+        }),
         dimensions: Dimensions::new(100 + number, 50 + seed).unwrap(),
         length_bytes: u64::from(1000 * seed + number),
     };
     Content::new((1..=pages).map(page).collect()).unwrap()
+}
+
+/// Contents of one page each that share a pack, each of 100 bytes; another seed is another pack.
+pub(super) fn packed(seed: u32) -> [Content; 3] {
+    let pack = pack_key(seed);
+    [0, 1, 2].map(|number: u64| {
+        let digest = Sha256Digest::of(format!("packed {seed} {number}").as_bytes());
+        let name = PageName { digest, format: OutputFormat::Png };
+        let placement = Placement::Packed { pack: pack.clone(), offset_bytes: 100 * number, name };
+        let dimensions = Dimensions::new(40, 30).unwrap();
+        Content::new(vec![PageContent { placement, dimensions, length_bytes: 100 }]).unwrap()
+    })
+}
+
+/// The blob that they share.
+pub(super) fn pack_key(seed: u32) -> BlobKey {
+    BlobKey::Pack { tenant: "acme".parse().unwrap(), digest: Sha256Digest::of(format!("pack {seed}").as_bytes()) }
+}
+
+/// Pages of their own and packed ones, in turns.
+pub(super) fn mixed(seed: u32) -> Content {
+    let (own, packed) = (content(seed, 2), packed(seed));
+    let pages = [packed[0].first(), own.first(), packed[1].first(), &own.pages()[1]];
+    Content::new(pages.map(Clone::clone).to_vec()).unwrap()
 }
 
 pub(super) fn failure(code: FailureCode) -> Failure {

@@ -236,6 +236,7 @@ pub(super) async fn an_impossible_row_names_table_column_and_row(place: Store) {
     let store = &place.store;
     for (sql, table, column) in [
         ("UPDATE representation SET blob = 'x' WHERE state = 'success'", "representation", "blob"),
+        ("UPDATE representation SET packed_name = 'x' WHERE state = 'success'", "representation", "packed_name"),
         ("UPDATE file_version SET format = 'papyrus'", "file_version", "format"),
         ("UPDATE file SET access = '[[1]]'", "file", "access"),
     ] {

@@ -178,3 +178,36 @@ pub(super) async fn a_preset_that_changes_again_is_made_by_its_last_recipe(Store
     assert_eq!(reads(&store, &waiting).await, content(3, 2));
     assert_eq!(row(&store, &waiting, SMALL).await.recipe, recipe("third"));
 }
+
+pub(super) async fn what_was_packed_comes_back_as_it_was(scratch: Store) {
+    let store = &scratch.store;
+    let file = registered(store, &photo("beach.jpg")).await;
+    let token = claimed(store, &file).await;
+    settled(store, &file, &token, &[SMALL], &Outcome::Success(mixed(1))).await;
+    let [_, _, medium] = packed(1);
+    settled(store, &file, &token, &[MEDIUM], &Outcome::Success(medium)).await;
+    let old = row(store, &file, SMALL).await.recipe;
+    let renewed = async |outcome: Outcome| {
+        store.renew(&renewal(&old, "new"), None, 10).await.unwrap();
+        assert_eq!(reads(store, &file).await, mixed(1), "while it is made anew");
+        let token = claimed(store, &file).await;
+        settled(store, &file, &token, &[SMALL], &outcome).await;
+    };
+    renewed(Outcome::Error(failure(FailureCode::SourceMissing))).await;
+    assert_eq!(reads(store, &file).await, mixed(1));
+    renewed(Outcome::Success(content(9, 2))).await;
+    assert_eq!(reads(store, &file).await, content(9, 2));
+    store.roll_back(None, 10).await.unwrap();
+    assert_eq!(reads(store, &file).await, mixed(1));
+    scratch.tamper("DELETE FROM condemned_blob").await;
+
+    // For good: the other preset keeps the pack, and nothing keeps the pages that had blobs of their own.
+    renewed(Outcome::Success(content(8, 4))).await;
+    assert_eq!(reads(store, &file).await, content(8, 4));
+    scratch.tamper("UPDATE former SET replaced_at = replaced_at - 7200000").await;
+    assert_eq!(store.forget_former(LONG, 10).await.unwrap(), 1);
+    scratch.tamper("UPDATE condemned_blob SET since = 0, condemned_at = 1").await;
+    let taken = store.take_condemned(Duration::ZERO, LONG, 10).await.unwrap();
+    assert!(taken.iter().all(|blob| blob.key != pack_key(1)), "{taken:?}");
+    assert_eq!(taken.len(), 2, "{taken:?}");
+}

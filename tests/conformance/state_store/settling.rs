@@ -172,3 +172,16 @@ pub(super) async fn many_pages_read_back_in_order(Store { store, .. }: Store) {
     settled(&store, &registration, &second, &[MEDIUM], &Outcome::Success(content(3, 11))).await;
     assert_eq!(state(&store, &registration, MEDIUM).await, State::Success(content(3, 11)));
 }
+
+pub(super) async fn packed_pages_read_back_where_they_are(Store { store, .. }: Store) {
+    let photo = registered(&store, &photo("beach.jpg")).await;
+    let token = claimed(&store, &photo).await;
+    let [small, ..] = packed(2);
+    settled(&store, &photo, &token, &[SMALL], &Outcome::Success(small.clone())).await;
+    assert_eq!(state(&store, &photo, SMALL).await, State::Success(small));
+    // Where the pages of an earlier attempt were says nothing about those of the next one.
+    settled(&store, &photo, &token, &[MEDIUM], &Outcome::Viewable(mixed(1))).await;
+    assert_eq!(state(&store, &photo, MEDIUM).await, State::Viewable(mixed(1)));
+    settled(&store, &photo, &token, &[MEDIUM], &Outcome::Success(content(3, 4))).await;
+    assert_eq!(state(&store, &photo, MEDIUM).await, State::Success(content(3, 4)));
+}

@@ -18,6 +18,7 @@ use super::share::share;
 use crate::child::{Rendering, Renderings};
 use crate::dependency::{Unanswered, chain};
 use crate::fetch::{Fetched, NotFetched, fetch, fetch_blob};
+use crate::pack::{Packed, pack};
 use crate::put::put;
 use crate::retry::Tried;
 use crate::worker::Worker;
@@ -221,8 +222,9 @@ async fn put_all(
     attempted: &mut Attempted,
 ) {
     let putting = Instant::now();
+    let packed = pack(worker, &claim.state.file.tenant, presets.iter().zip(&renderings)).await;
     for (preset, rendering) in presets.iter().zip(renderings) {
-        let outcome = put_rendering(worker, claim, verdicts, preset, rendering).await;
+        let outcome = put_rendering(worker, claim, verdicts, preset, rendering, &packed).await;
         attempted.outcomes.push(outcome);
     }
     attempted.stages.add("put", putting.elapsed());
@@ -261,9 +263,10 @@ async fn put_rendering(
     verdicts: &Verdicts<'_>,
     preset: &Preset,
     rendering: Rendering,
+    packed: &Packed,
 ) -> (PresetName, Outcome) {
     let stored = match rendering.result {
-        Ok(pages) => put(worker, &claim.state.file.tenant, preset.format, pages).await,
+        Ok(pages) => put(worker, &claim.state.file.tenant, preset.format, pages, packed).await,
         Err(failure) => Err(failure),
     };
     match stored {

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use shared::domain::blob_key::BlobKey;
 use shared::domain::dimensions::Bounds;
 use shared::domain::explain::explain;
 use shared::domain::failure::FailureCode;
 use shared::domain::file::{FileState, NewFileVersion};
 use shared::domain::fit_preset;
 use shared::domain::format::SourceFormat;
-use shared::domain::ids::{FileVersionId, Sha256Digest};
+use shared::domain::ids::{FileVersionId, Sha256Digest, Tenant};
 use shared::domain::lane::{Lane, shard_of};
 use shared::domain::ledger::EntryKind;
 use shared::domain::plan;
@@ -36,6 +37,8 @@ pub(crate) const ALL: &[Story] = &[
     ("the_format_that_is_found_decides", || told(the_format_that_is_found_decides())),
     ("a_preset_that_nobody_knows_waits_for_a_worker_that_does", || told(unknown_preset_waits())),
     ("a_small_box_is_scaled_from_a_larger_representation", || told(a_small_box_is_scaled())),
+    ("another_tenant_gets_copies_of_what_is_in_a_pack", || told(another_tenant_gets_copies())),
+    ("small_pages_share_a_blob_and_are_what_they_would_be_alone", || told(small_pages_share_a_blob())),
     ("a_lost_lease_ends_the_work_and_the_next_claim_carries_on", || told(a_lost_lease_ends_the_work())),
     ("a_deleted_version_is_rendered_no_further", || told(a_deleted_version_is_rendered_no_further())),
     ("a_trashed_version_is_rendered_once_it_is_back", || told(a_trashed_version_is_rendered_once_it_is_back())),
@@ -69,7 +72,7 @@ async fn an_event_becomes_representations() {
     assert_eq!(file.representations.len(), 5);
     for row in &file.representations {
         let page = row.state.content().unwrap_or_else(|| panic!("{row:#?}")).first();
-        assert_eq!(world.blob_bytes(&page.blob).await, Some(page.length_bytes), "{}", row.preset);
+        assert_eq!(world.blob_bytes(page.blob()).await, Some(page.length_bytes), "{}", row.preset);
         assert_eq!((row.attempts, row.crashes), (1, 0));
     }
     let bytes = file.version.bytes.unwrap();
@@ -395,7 +398,84 @@ async fn equal_content_is_rendered_once() {
     let kept = world.file("1.bmp").await.unwrap();
     for row in &kept.representations {
         let page = row.state.content().unwrap().first();
-        assert_eq!(world.blob_bytes(&page.blob).await, Some(page.length_bytes), "{}", row.preset);
+        assert_eq!(world.blob_bytes(page.blob()).await, Some(page.length_bytes), "{}", row.preset);
+    }
+    worker.drain().await;
+}
+
+async fn small_pages_share_a_blob() {
+    let source = picture_of(324, 63);
+    let alone = World::new().await;
+    let worker = alone.start_worker();
+    alone.upload("plain.bmp", &source).await;
+    let expected = alone.settled("plain.bmp").await;
+    worker.drain().await;
+
+    let mut world = World::new().await;
+    world.config.pack_bytes_max = 1 << 20;
+    let worker = world.start_worker();
+    for name in ["one.bmp", "two.bmp"] {
+        world.upload(name, &source).await;
+        let file = world.settled(name).await;
+        for row in &file.representations {
+            let page = row.state.content().unwrap_or_else(|| panic!("{row:#?}")).first();
+            let other = expected.representation(&row.preset).unwrap().state.content().unwrap().first();
+            assert_eq!((page.own_blob(), page.sha256()), (None, other.sha256()), "{}", row.preset);
+            assert!(world.bytes(page).await == alone.bytes(other).await, "{}", row.preset);
+        }
+    }
+    let [one, two] = [world.file("one.bmp").await.unwrap(), world.file("two.bmp").await.unwrap()];
+    let packs = world.blobs.list(None, 100).await.unwrap().blobs;
+    assert_eq!(packs.len(), 1, "equal content takes it over: {packs:?}");
+
+    // A small box is made from the page, not from all that is in the pack; alone, it has a blob of its own.
+    for name in ["one.bmp", "two.bmp"] {
+        world.remove_source(name);
+    }
+    let preset = fit_preset::for_box(one.version.picture.unwrap().dimensions, Bounds::square(100));
+    let (wanted, kept) = (plan::wanted(&preset), (fit_preset::PREFIX, fit_preset::KEPT_MAX));
+    world.store.ask_one_of_few(one.version.id, &wanted, kept, Lane::Interactive).await.unwrap();
+    world.wake(&one, Lane::Interactive).await;
+    let scaled = world.settled("one.bmp").await;
+    let page = scaled.representation(&preset.name).unwrap().state.content().unwrap().first().clone();
+    assert_eq!((page.dimensions.to_string().as_str(), page.own_blob().is_some()), ("100x19", true));
+
+    // The pack goes with the last file that has a part of it.
+    for (file, left) in [(one, 1), (two, 0)] {
+        for change in [Change::Trash, Change::Purge] {
+            world.files.change(file.file.id, &change, None).await.unwrap();
+        }
+        world.collect_garbage().await;
+        assert_eq!(world.blobs.list(None, 100).await.unwrap().blobs.len(), left);
+    }
+    worker.drain().await;
+}
+
+async fn another_tenant_gets_copies() {
+    let mut world = World::new().await;
+    world.config.pack_bytes_max = 1 << 20;
+    world.config.share_across_tenants = true;
+    let worker = world.start_worker();
+    world.upload("one.bmp", &picture()).await;
+    let one = world.settled("one.bmp").await;
+    world.put_source("two.bmp", &picture());
+    world.announce(r#"{"bucket":"incoming","key":"two.bmp","tenant":"other"}"#.to_owned()).await;
+    let other: Tenant = "other".parse().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let two = loop {
+        let file = world.store.file_by_identity(&other, "s3://incoming/two.bmp").await.unwrap();
+        match file {
+            Some(file) if file.representations.iter().all(|row| row.state.has_settled()) => break file,
+            file => assert!(Instant::now() < deadline, "waited in vain: {file:#?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert!(kinds(&world, &two).await.contains(&"taken_over"));
+    for row in &two.representations {
+        let page = row.state.content().unwrap_or_else(|| panic!("{row:#?}")).first();
+        let packed = one.representation(&row.preset).unwrap().state.content().unwrap().first();
+        assert_eq!((packed.own_blob(), page.own_blob().map(BlobKey::tenant)), (None, Some(&other)), "{}", row.preset);
+        assert!(world.bytes(page).await == world.bytes(packed).await, "{}", row.preset);
     }
     worker.drain().await;
 }

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use adapters::blob::SourceBucketConfig;
 use adapters::db::Database;
+use futures_util::TryStreamExt as _;
 use sea_orm::{ConnectOptions, ConnectionTrait as _, DatabaseConnection};
 use serde::de::DeserializeOwned;
 use shared::domain::blob_key::BlobKey;
 use shared::domain::file::FileState;
+use shared::domain::ids::Sha256Digest;
 use shared::domain::lane::Lane;
 use shared::domain::limits::LimitsTable;
 use shared::domain::preset::{Preset, PresetTable};
-use shared::domain::representation::Representation;
+use shared::domain::representation::{PageContent, Representation};
 use shared::domain::source::AllowedBuckets;
 use shared::ports::access_store::AccessStore;
 use shared::ports::announcements::AnnouncementLog;
@@ -238,6 +240,14 @@ impl World {
             assert!(tokio::time::Instant::now() < until, "nothing was parked");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
+    }
+
+    /// What a reader of the page gets; its digest is the page's.
+    pub(crate) async fn bytes(&self, page: &PageContent) -> Vec<u8> {
+        let read = self.blobs.get_page(page, None).await.unwrap();
+        let bytes = read.stream.try_collect::<Vec<_>>().await.unwrap().concat();
+        assert_eq!((Sha256Digest::of(&bytes), bytes.len() as u64), (page.sha256(), page.length_bytes));
+        bytes
     }
 
     /// How many bytes the blob has; `None` when it is not there.

@@ -74,7 +74,7 @@ pub(crate) async fn get(
         cache_control: ASK_AGAIN,
         disposition: Some(value(disposition::value_of_name(Kind::Inline, &name_of(&picture)))?),
     };
-    offer.deliver(&method, &headers, |range| app.deps.blobs.get(&picture.page.blob, range)).await
+    offer.deliver(&method, &headers, |part| app.deps.blobs.get_page(&picture.page, part)).await
 }
 
 /// What stands for an attachment that has no thumbnail, or none yet: it is not to be kept.

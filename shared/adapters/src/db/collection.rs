@@ -173,30 +173,31 @@ fn condemn_leaked(blobs: &[StoredBlob]) -> Sql {
 /// their rows are deleted, in the same transaction. What other rows refer to as well is found out when the grace is over.
 pub(super) fn condemn_versions(which: &str, id: i64) -> Sql {
     let freed = condemn_of(
-        "SELECT source_blob AS key, coalesce(file_version.length_bytes, 0) AS length_bytes
+        "SELECT source_blob AS key, 0 AS packed_offset, coalesce(file_version.length_bytes, 0) AS length_bytes
          FROM file_version WHERE {which} AND source_blob IS NOT NULL
          UNION ALL
-         SELECT blob, representation.length_bytes
+         SELECT blob, packed_offset, representation.length_bytes
          FROM representation JOIN file_version ON file_version.id = representation.file_version_id
          WHERE {which} AND blob IS NOT NULL
          UNION ALL
-         SELECT blob, page.length_bytes
+         SELECT blob, packed_offset, page.length_bytes
          FROM page JOIN file_version ON file_version.id = page.file_version_id WHERE {which}
          UNION ALL
-         SELECT blob, former.length_bytes
+         SELECT blob, packed_offset, former.length_bytes
          FROM former JOIN file_version ON file_version.id = former.file_version_id WHERE {which}
          UNION ALL
-         SELECT blob, former_page.length_bytes
+         SELECT blob, packed_offset, former_page.length_bytes
          FROM former_page JOIN file_version ON file_version.id = former_page.file_version_id WHERE {which}",
     );
     Sql::new(&freed).part("which", which).value(id)
 }
 
-/// Condemns what a selection of `key` and `length_bytes` finds, from now on.
+/// Condemns what a selection of `key`, `packed_offset` and `length_bytes` finds, from now on. A pack is as long as the last of its
+/// pages that is found.
 pub(super) fn condemn_of(selection: &str) -> String {
     format!(
         "INSERT INTO condemned_blob (key, length_bytes, since, condemned_at)
-         SELECT key, max(length_bytes), {{now}}, {{now}} FROM ({selection}) AS freed
+         SELECT key, max(coalesce(packed_offset, 0) + length_bytes), {{now}}, {{now}} FROM ({selection}) AS freed
          WHERE true GROUP BY key ORDER BY key
          ON CONFLICT (key) DO UPDATE SET since = {{now}}, condemned_at = {{now}} WHERE condemned_blob.taken_at IS NULL"
     )

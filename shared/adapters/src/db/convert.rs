@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::FromQueryResult;
+use shared::domain::blob_key::BlobKey;
 use shared::domain::dimensions::Dimensions;
 use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::file::{ByteFacts, File, FileState, FileVersion, PictureFacts, VersionIdentity};
@@ -14,7 +15,7 @@ use shared::domain::ids::{FileId, FileVersionId};
 use shared::domain::lane::Lane;
 use shared::domain::placeholder::Placeholder;
 use shared::domain::preset::RecipeHash;
-use shared::domain::representation::{Content, PageContent, Representation, State};
+use shared::domain::representation::{Content, PageContent, Placement, Representation, State};
 use shared::domain::source::{DeclaredFacts, SourceLocation};
 use shared::ports::state_store::StoreError;
 
@@ -112,12 +113,16 @@ pub(super) struct RepresentationRow {
     code: Option<String>,
     reason: Option<String>,
     blob: Option<String>,
+    packed_name: Option<String>,
+    packed_offset: Option<i64>,
     width: Option<i64>,
     height: Option<i64>,
     length_bytes: Option<i64>,
     pages: Option<i64>,
     page_number: Option<i64>,
     page_blob: Option<String>,
+    page_packed_name: Option<String>,
+    page_packed_offset: Option<i64>,
     page_width: Option<i64>,
     page_height: Option<i64>,
     page_length_bytes: Option<i64>,
@@ -336,7 +341,7 @@ fn failure(at: &Place, row: &RepresentationRow) -> Result<Option<Failure>, Store
 fn content(at: &Place, rows: &[RepresentationRow]) -> Result<Content, StoreError> {
     let row = &rows[0];
     let first = PageContent {
-        blob: at.parse("blob", at.set("blob", row.blob.as_deref())?)?,
+        placement: placement(at, row.blob.as_deref(), row.packed_name.as_deref(), row.packed_offset)?,
         dimensions: dimensions(at, row.width, row.height)?,
         length_bytes: at.number("length_bytes", at.set("length_bytes", row.length_bytes)?)?,
     };
@@ -358,10 +363,23 @@ fn page(row: &RepresentationRow, expected_number: usize) -> Result<PageContent, 
         return Err(at.impossible("number", format!("page {expected_number} is missing before it")));
     }
     Ok(PageContent {
-        blob: at.parse("blob", at.set("blob", row.page_blob.as_deref())?)?,
+        placement: placement(&at, row.page_blob.as_deref(), row.page_packed_name.as_deref(), row.page_packed_offset)?,
         dimensions: dimensions(&at, row.page_width, row.page_height)?,
         length_bytes: at.number("length_bytes", at.set("length_bytes", row.page_length_bytes)?)?,
     })
+}
+
+fn placement(at: &Place, blob: Option<&str>, name: Option<&str>, offset: Option<i64>) -> Result<Placement, StoreError> {
+    let blob: BlobKey = at.parse("blob", at.set("blob", blob)?)?;
+    match (&blob, name) {
+        (BlobKey::Pack { .. }, name) => Ok(Placement::Packed {
+            name: at.parse("packed_name", at.set("packed_name", name)?)?,
+            offset_bytes: at.number("packed_offset", at.set("packed_offset", offset)?)?,
+            pack: blob,
+        }),
+        (_, None) => Ok(Placement::Own(blob)),
+        (_, Some(_)) => Err(at.impossible("packed_name", format!("{blob} is no pack"))),
+    }
 }
 
 #[cfg(test)]

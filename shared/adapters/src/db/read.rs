@@ -23,8 +23,10 @@ FROM file JOIN file_version ON {which}";
 /// One row for each representation, or for each of its pages from 2 on: read together, they cannot disagree.
 const REPRESENTATIONS: &str = "
 SELECT representation.file_version_id, representation.preset, recipe, old_recipe, state, lane, attempts, crashes,
-    pending_since, due_at, settled_at, code, reason, representation.blob, representation.width, representation.height, representation.length_bytes, pages,
-    page.number AS page_number, page.blob AS page_blob, page.width AS page_width, page.height AS page_height,
+    pending_since, due_at, settled_at, code, reason, representation.blob, representation.packed_name,
+    representation.packed_offset, representation.width, representation.height, representation.length_bytes, pages,
+    page.number AS page_number, page.blob AS page_blob, page.packed_name AS page_packed_name,
+    page.packed_offset AS page_packed_offset, page.width AS page_width, page.height AS page_height,
     page.length_bytes AS page_length_bytes
 FROM representation
 LEFT JOIN page ON page.file_version_id = representation.file_version_id AND page.preset = representation.preset

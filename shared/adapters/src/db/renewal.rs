@@ -228,19 +228,20 @@ pub(super) fn stale_versions(renewals: &[Renewal], start: i64, end: i64) -> Sql 
 /// What there is now is what there is to go back to; what was kept before that goes.
 async fn keep_former(on: &DatabaseTransaction, renewals: &[Renewal], start: i64, end: i64) -> Result<(), StoreError> {
     let replaced = condemn_of(
-        "SELECT former.blob AS key, former.length_bytes AS length_bytes
+        "SELECT former.blob AS key, former.packed_offset AS packed_offset, former.length_bytes AS length_bytes
          FROM former JOIN representation
            ON representation.file_version_id = former.file_version_id AND representation.preset = former.preset
          WHERE {where}
          UNION ALL
-         SELECT former_page.blob, former_page.length_bytes
+         SELECT former_page.blob, former_page.packed_offset, former_page.length_bytes
          FROM former_page JOIN representation
            ON representation.file_version_id = former_page.file_version_id AND representation.preset = former_page.preset
          WHERE {where}",
     );
-    let pages = "INSERT INTO former_page (file_version_id, preset, number, blob, width, height, length_bytes)
-                 SELECT page.file_version_id, page.preset, page.number, page.blob, page.width, page.height,
-                     page.length_bytes
+    let pages = "INSERT INTO former_page
+                     (file_version_id, preset, number, blob, packed_name, packed_offset, width, height, length_bytes)
+                 SELECT page.file_version_id, page.preset, page.number, page.blob, page.packed_name, page.packed_offset,
+                     page.width, page.height, page.length_bytes
                  FROM page JOIN representation
                    ON representation.file_version_id = page.file_version_id AND representation.preset = page.preset
                  WHERE {where} AND page.number <= representation.pages";
@@ -254,12 +255,14 @@ async fn keep_former(on: &DatabaseTransaction, renewals: &[Renewal], start: i64,
 }
 
 const FORMER: &str = "
-INSERT INTO former (file_version_id, preset, recipe, blob, width, height, length_bytes, pages, settled_at, replaced_at)
-SELECT file_version_id, preset, recipe, blob, width, height, length_bytes, pages, settled_at, {now}
+INSERT INTO former (file_version_id, preset, recipe, blob, packed_name, packed_offset, width, height, length_bytes, pages,
+    settled_at, replaced_at)
+SELECT file_version_id, preset, recipe, blob, packed_name, packed_offset, width, height, length_bytes, pages, settled_at,
+    {now}
 FROM representation WHERE {where}
 ON CONFLICT (file_version_id, preset) DO UPDATE
-SET recipe = excluded.recipe, blob = excluded.blob, width = excluded.width, height = excluded.height,
-    length_bytes = excluded.length_bytes, pages = excluded.pages, settled_at = excluded.settled_at,
+SET recipe = excluded.recipe, blob = excluded.blob, packed_name = excluded.packed_name,
+    packed_offset = excluded.packed_offset, width = excluded.width, height = excluded.height, length_bytes = excluded.length_bytes, pages = excluded.pages, settled_at = excluded.settled_at,
     replaced_at = excluded.replaced_at";
 
 /// As if just asked for, on the lane that can wait; the sweeper wakes it. The content stays: it goes on being read.
@@ -329,19 +332,19 @@ fn of_former(sql: Sql, former: &[FormerRow]) -> Sql {
 /// The bytes that took the place of what is put back.
 fn condemn_replacing(former: &[FormerRow]) -> Sql {
     let made_since = condemn_of(
-        "SELECT blob AS key, length_bytes FROM representation
+        "SELECT blob AS key, packed_offset, length_bytes FROM representation
          WHERE (file_version_id, preset) IN (VALUES {former}) AND blob IS NOT NULL
          UNION ALL
-         SELECT blob, length_bytes FROM page WHERE (file_version_id, preset) IN (VALUES {former})",
+         SELECT blob, packed_offset, length_bytes FROM page WHERE (file_version_id, preset) IN (VALUES {former})",
     );
     of_former(Sql::new(&made_since), former)
 }
 
 fn condemn_former(former: &[FormerRow]) -> Sql {
     let kept = condemn_of(
-        "SELECT blob AS key, length_bytes FROM former WHERE (file_version_id, preset) IN (VALUES {former})
+        "SELECT blob AS key, packed_offset, length_bytes FROM former WHERE (file_version_id, preset) IN (VALUES {former})
          UNION ALL
-         SELECT blob, length_bytes FROM former_page WHERE (file_version_id, preset) IN (VALUES {former})",
+         SELECT blob, packed_offset, length_bytes FROM former_page WHERE (file_version_id, preset) IN (VALUES {former})",
     );
     of_former(Sql::new(&kept), former)
 }
@@ -350,7 +353,8 @@ fn condemn_former(former: &[FormerRow]) -> Sql {
 fn put_back(former: &[FormerRow]) -> Sql {
     let sql = "UPDATE representation
                SET state = 'success', recipe = former.recipe, old_recipe = NULL, settled_at = {now}, code = NULL,
-                   reason = NULL, blob = former.blob, width = former.width, height = former.height,
+                   reason = NULL, blob = former.blob, packed_name = former.packed_name,
+                   packed_offset = former.packed_offset, width = former.width, height = former.height,
                    length_bytes = former.length_bytes, pages = former.pages, lease_token = NULL, claimed_at = NULL,
                    lease_until = NULL, woken_at = NULL, wakes = 0
                FROM former
@@ -362,8 +366,8 @@ fn put_back(former: &[FormerRow]) -> Sql {
 
 const PAGES_AWAY: &str = "DELETE FROM page WHERE (file_version_id, preset) IN (VALUES {former})";
 const PAGES_BACK: &str = "
-INSERT INTO page (file_version_id, preset, number, blob, width, height, length_bytes)
-SELECT file_version_id, preset, number, blob, width, height, length_bytes FROM former_page
+INSERT INTO page (file_version_id, preset, number, blob, packed_name, packed_offset, width, height, length_bytes)
+SELECT file_version_id, preset, number, blob, packed_name, packed_offset, width, height, length_bytes FROM former_page
 WHERE (file_version_id, preset) IN (VALUES {former})";
 /// Its pages go with it.
 const FORGET: &str = "DELETE FROM former WHERE (file_version_id, preset) IN (VALUES {former})";

@@ -9,7 +9,7 @@ use shared::domain::failure::{Failure, FailureCode};
 use shared::domain::ids::{ClaimToken, FileVersionId};
 use shared::domain::ledger::AttemptNotes;
 use shared::domain::preset::PresetName;
-use shared::domain::representation::{Content, Outcome};
+use shared::domain::representation::{Content, Outcome, PageContent, Placement};
 use shared::ports::state_store::StoreError;
 
 use super::Database;
@@ -20,7 +20,7 @@ use super::error::store_error;
 use super::ledger;
 use super::sql::Sql;
 
-/// Page rows written by one statement: seven values each, far below both databases' limits.
+/// Page rows written by one statement: nine values each, far below both databases' limits.
 const PAGES_PER_STATEMENT: usize = 1000;
 
 /// Until a blob that is being deleted is gone for certain.
@@ -40,11 +40,15 @@ WHERE file_version_id = $1 AND preset = $2 AND $3 <> ''";
 
 const SUCCESS: &str = "
 state = 'success', settled_at = {now}, code = NULL, reason = NULL, old_recipe = NULL,
-blob = $4, width = $5, height = $6, length_bytes = $7, pages = $8, {released}";
+{content}, {released}";
 
 /// The lease goes on. A row that is `viewable` already does not match: see `State::after`.
 const VIEWABLE: &str = "
-state = 'viewable', blob = $4, width = $5, height = $6, length_bytes = $7, pages = $8";
+state = 'viewable', {content}";
+
+/// What [`content_values`] lists.
+const CONTENT: &str = "
+blob = $4, packed_name = $5, packed_offset = $6, width = $7, height = $8, length_bytes = $9, pages = $10";
 
 const ERROR: &str = "
 {ended}, crashes = crashes + $6, {released}";
@@ -54,7 +58,9 @@ pub(super) const ENDED: &str = "
 state = CASE WHEN old_recipe IS NULL THEN 'error' ELSE 'success' END, settled_at = {now},
 recipe = coalesce(old_recipe, recipe), old_recipe = NULL,
 code = CASE WHEN old_recipe IS NULL THEN {code} END, reason = CASE WHEN old_recipe IS NULL THEN {reason} END,
-blob = CASE WHEN old_recipe IS NOT NULL THEN blob END, width = CASE WHEN old_recipe IS NOT NULL THEN width END,
+blob = CASE WHEN old_recipe IS NOT NULL THEN blob END,
+packed_name = CASE WHEN old_recipe IS NOT NULL THEN packed_name END,
+packed_offset = CASE WHEN old_recipe IS NOT NULL THEN packed_offset END, width = CASE WHEN old_recipe IS NOT NULL THEN width END,
 height = CASE WHEN old_recipe IS NOT NULL THEN height END,
 length_bytes = CASE WHEN old_recipe IS NOT NULL THEN length_bytes END,
 pages = CASE WHEN old_recipe IS NOT NULL THEN pages END";
@@ -139,7 +145,7 @@ fn blobs(outcome: &Outcome) -> impl Iterator<Item = String> {
         Outcome::Success(content) | Outcome::Viewable(content) => Some(content),
         _ => None,
     };
-    content.into_iter().flat_map(|content| content.pages()).map(|page| page.blob.to_string())
+    content.into_iter().flat_map(|content| content.pages()).map(|page| page.blob().to_string())
 }
 
 fn put_again() -> Outcome {
@@ -167,19 +173,29 @@ pub(super) fn settle(version: FileVersionId, preset: &PresetName, token: &ClaimT
     #[cfg(feature = "test-hooks")]
     let held = if shared::test_hooks::breaks(shared::test_hooks::Broken::NoLeaseCheck) { UNCHECKED } else { held };
     let sql = Sql::new(&[held, pending_only].concat()).part("set", set).part("ended", ENDED);
-    let sql = sql.part("code", "$4").part("reason", "$5").part("released", RELEASED);
+    let sql = sql.part("content", CONTENT).part("code", "$4").part("reason", "$5").part("released", RELEASED);
     let held = sql.value(version.get()).value(preset.as_str()).value(token.as_str());
     values.into_iter().fold(held, Sql::value)
 }
 
 fn content_values(content: &Content) -> Vec<Value> {
-    let first = content.first();
+    let mut values = page_values(content.first());
+    values.push(bytes(content.pages().len() as u64).into());
+    values
+}
+
+fn page_values(page: &PageContent) -> Vec<Value> {
+    let (name, offset) = match &page.placement {
+        Placement::Own(_) => (None, None),
+        Placement::Packed { name, offset_bytes, .. } => (Some(name.to_string()), Some(bytes(*offset_bytes))),
+    };
     vec![
-        first.blob.to_string().into(),
-        i64::from(first.dimensions.width).into(),
-        i64::from(first.dimensions.height).into(),
-        bytes(first.length_bytes).into(),
-        bytes(content.pages().len() as u64).into(),
+        page.blob().to_string().into(),
+        name.into(),
+        offset.into(),
+        i64::from(page.dimensions.width).into(),
+        i64::from(page.dimensions.height).into(),
+        bytes(page.length_bytes).into(),
     ]
 }
 
@@ -198,21 +214,16 @@ async fn write_pages(
     let numbered: Vec<_> = (1_i64..).zip(content.pages()).skip(1).collect();
     for some in numbered.chunks(PAGES_PER_STATEMENT) {
         let rows = some.iter().map(|(number, page)| -> Vec<Value> {
-            vec![
-                version.get().into(),
-                preset.as_str().into(),
-                (*number).into(),
-                page.blob.to_string().into(),
-                i64::from(page.dimensions.width).into(),
-                i64::from(page.dimensions.height).into(),
-                bytes(page.length_bytes).into(),
-            ]
+            let mut values = vec![version.get().into(), preset.as_str().into(), (*number).into()];
+            values.extend(page_values(page));
+            values
         });
         let sql = Sql::new(
-            "INSERT INTO page (file_version_id, preset, number, blob, width, height, length_bytes) VALUES {pages}
+            "INSERT INTO page (file_version_id, preset, number, blob, packed_name, packed_offset, width, height, length_bytes)
+             VALUES {pages}
              ON CONFLICT (file_version_id, preset, number) DO UPDATE
-             SET blob = excluded.blob, width = excluded.width, height = excluded.height,
-                 length_bytes = excluded.length_bytes",
+             SET blob = excluded.blob, packed_name = excluded.packed_name, packed_offset = excluded.packed_offset,
+                 width = excluded.width, height = excluded.height, length_bytes = excluded.length_bytes",
         );
         sql.rows("pages", rows).run(on).await?;
     }

@@ -39,7 +39,8 @@ pub(crate) async fn check(
     tell("checking: reading rows, queues and what was told");
     let mut seen = Seen::read(system).await?;
     tell("checking: reading every blob");
-    seen.blobs = blobs::read(system).await?;
+    let packed = seen.rows.iter().filter_map(seen::Row::part).collect();
+    (seen.blobs, seen.parts) = blobs::read(system, packed).await?;
     tell(&format!("checking: rendering {} contents afresh", expected.contents().len()));
     expected.fresh = fresh::render(system, contents, &expected).await?;
     let violations = rules::judge(&expected, &seen);

@@ -20,7 +20,7 @@ pub(crate) enum Rule {
     NothingElseHasRows,
     /// Every row is `success` or `error`, held by nobody, with a code exactly when it failed.
     EveryRowHasEnded,
-    /// Every `success` can be read, under a key that names its digest.
+    /// Every `success` can be read, under a key or name that says its digest.
     SuccessIsReadable,
     /// Every row is what a fresh render is: the same bytes, or an error where there are none.
     RowEqualsFreshRender,
@@ -116,15 +116,28 @@ fn not_ended(seen: &Seen) -> Vec<String> {
 
 fn unreadable(seen: &Seen) -> Vec<String> {
     let successes = seen.rows.iter().filter(|row| row.state == "success");
-    let keys = successes.filter_map(|row| row.blob.as_ref().map(|blob| (row.file_version_id, &row.preset, blob)));
-    let unreadable = keys.filter_map(|(version, preset, blob)| match seen.blobs.get(blob) {
-        None => Some(format!("version {version}, {preset}: {blob} is not there")),
-        Some(digest) if !blob.contains(digest.as_str()) => {
-            Some(format!("version {version}, {preset}: {blob} has bytes of {digest}"))
-        }
-        Some(_) => None,
+    let unreadable = successes.filter_map(|row| {
+        let what = unread(seen, row)?;
+        Some(format!("version {}, {}: {what}", row.file_version_id, row.preset))
     });
     unreadable.collect()
+}
+
+/// Why the bytes of the row are not what it says.
+fn unread(seen: &Seen, row: &Row) -> Option<String> {
+    let (blob, name) = (row.blob.as_ref()?, row.named()?);
+    let Some(digest) = seen.blobs.get(blob) else { return Some(format!("{blob} is not there")) };
+    if !blob.contains(digest.as_str()) {
+        return Some(format!("{blob} has bytes of {digest}"));
+    }
+    let Some(part) = row.part() else {
+        return row.packed_name.as_ref().map(|name| format!("where in {blob} is {name}?"));
+    };
+    match seen.parts.get(&part) {
+        None => Some(format!("{part:?} is not there")),
+        Some(digest) if !name.contains(digest.as_str()) => Some(format!("{name} has bytes of {digest}")),
+        Some(_) => None,
+    }
 }
 
 fn different(expected: &Expected, seen: &Seen, rows: &Rows<'_>) -> Vec<String> {
@@ -136,15 +149,15 @@ fn different(expected: &Expected, seen: &Seen, rows: &Rows<'_>) -> Vec<String> {
             let Some(row) = rows.get(&version.id).and_then(|rows| rows.get(preset)) else { continue };
             let is_same = match digest {
                 Some(digest) => {
-                    row.state == "success" && row.blob.as_ref().is_some_and(|blob| blob.contains(digest.as_str()))
+                    row.state == "success" && row.named().is_some_and(|name| name.contains(digest.as_str()))
                 }
                 None => row.state != "success",
             };
             if !is_same {
                 let fresh = digest.as_deref().unwrap_or("no picture");
-                let (name, Row { state, code, blob, .. }) = (&version.name, row);
+                let (name, Row { state, code, .. }, bytes) = (&version.name, row, row.named());
                 found.push(format!(
-                    "version {} ({name}), {preset}: {state} {code:?} {blob:?}, a fresh render is {fresh}",
+                    "version {} ({name}), {preset}: {state} {code:?} {bytes:?}, a fresh render is {fresh}",
                     version.id
                 ));
             }

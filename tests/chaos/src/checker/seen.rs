@@ -26,7 +26,38 @@ pub(crate) struct Row {
     pub(crate) state: String,
     pub(crate) code: Option<String>,
     pub(crate) blob: Option<String>,
+    pub(crate) packed_name: Option<String>,
+    pub(crate) packed_offset: Option<i64>,
+    pub(crate) length_bytes: Option<i64>,
     pub(crate) lease_token: Option<String>,
+}
+
+/// Bytes of a blob, from the first on and before the other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Part {
+    pub(crate) blob: String,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+}
+
+impl Part {
+    /// These of the bytes of the blob; `None` when they are not all there.
+    pub(crate) fn of<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        bytes.get(usize::try_from(self.from).ok()?..usize::try_from(self.to).ok()?)
+    }
+}
+
+impl Row {
+    /// What of its blob a row means that has not all of it.
+    pub(crate) fn part(&self) -> Option<Part> {
+        let from = self.packed_offset?;
+        Some(Part { blob: self.blob.clone()?, from, to: from.checked_add(self.length_bytes?)? })
+    }
+
+    /// What names the row's bytes: the key of its blob, or the name that they have within it.
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.packed_name.as_deref().or(self.blob.as_deref())
+    }
 }
 
 /// An entry of the ledger.
@@ -67,12 +98,15 @@ pub(crate) struct Seen {
     pub(crate) queues: BTreeMap<String, u64>,
     /// Every object's digest, by its key; the digest is of the bytes that were read.
     pub(crate) blobs: BTreeMap<String, String>,
+    /// The digest of what rows mean of blobs that are packs.
+    pub(crate) parts: BTreeMap<Part, String>,
 }
 
 const VERSIONS: &str = "
 SELECT file_version.id, file_version.file_id, file_version.name, file_version.source_blob, file.current_version_id
 FROM file_version JOIN file ON file.id = file_version.file_id ORDER BY file_version.id";
-const ROWS: &str = "SELECT file_version_id, preset, state, code, blob, lease_token FROM representation";
+const ROWS: &str = "
+SELECT file_version_id, preset, state, code, blob, packed_name, packed_offset, length_bytes, lease_token FROM representation";
 const ENTRIES: &str = "SELECT file_version_id, at, kind, claim, presets FROM ledger ORDER BY id";
 const PARKED: &str = "SELECT body FROM parked";
 const PAGES: &str = "SELECT blob AS text FROM page";
@@ -98,6 +132,7 @@ impl Seen {
             told: told::read(system).await?,
             queues: broker::left(system).await?,
             blobs: BTreeMap::new(),
+            parts: BTreeMap::new(),
         })
     }
 }

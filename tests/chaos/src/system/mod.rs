@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use rustix::process::Pid;
 
 use crate::guard::Guard;
-use crate::options::Broken;
+use crate::options::{Broken, Options};
 use crate::servers::Servers;
 use crate::servers::database::Database;
 
@@ -153,8 +153,14 @@ impl System {
     }
 }
 
+/// What this run wants otherwise than others do.
+pub(crate) fn asked(options: &Options) -> Vec<(String, String)> {
+    let pack = ("THUMBLINE__WORKER__PACK_BYTES_MAX".to_owned(), options.pack.to_string());
+    [pack].into_iter().chain(hooks(options.broken)).collect()
+}
+
 /// The hooks of a build with `test-hooks`, as its environment wants them.
-pub(crate) fn hooks(broken: Option<Broken>) -> Vec<(String, String)> {
+fn hooks(broken: Option<Broken>) -> Vec<(String, String)> {
     broken.map(|broken| ("THUMBLINE_TEST_HOOKS".to_owned(), broken.name().to_owned())).into_iter().collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::{Executable, Member, System, TOKEN, hooks};
+use super::{Executable, Member, System, TOKEN, asked};
 use crate::guard::Guard;
 use crate::options::Options;
 use crate::servers::{Servers, database::Database, through};
@@ -71,5 +71,5 @@ fn settings(servers: &Servers, name: &str, database_url: &str, options: &Options
         ("AUTH__TOKEN", TOKEN.to_owned()),
     ];
     let ours = settings.into_iter().map(|(key, value)| (format!("THUMBLINE__{key}"), value));
-    ours.chain(hooks(options.broken)).collect()
+    ours.chain(asked(options)).collect()
 }

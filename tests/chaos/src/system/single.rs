@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use super::{Executable, Member, System, TOKEN, hooks};
+use super::{Executable, Member, System, TOKEN, asked};
 use crate::faults::disk;
 use crate::guard::Guard;
 use crate::options::Options;
@@ -25,7 +25,7 @@ pub(crate) async fn start(guard: &Arc<Guard>, executable: Executable, options: &
     let settings =
         [("OPS__LISTEN", String::new()), ("AUTH__MODE", "token".to_owned()), ("AUTH__TOKEN", TOKEN.to_owned())];
     let ours = settings.into_iter().map(|(key, value)| (format!("THUMBLINE__{key}"), value));
-    let mut settings: Vec<(String, String)> = ours.chain(hooks(options.broken)).collect();
+    let mut settings: Vec<(String, String)> = ours.chain(asked(options)).collect();
     let (listen, directory) = (address.to_string(), data.display().to_string());
     let arguments = ["all", "--listen", &listen, "--data", &directory];
     let member = Member::new(guard, "all", &executable, &arguments, &settings, Some(address));

@@ -25,6 +25,7 @@ mod m20261122_000029_create_former;
 mod m20261122_000041_add_declared_format;
 mod m20261122_000051_add_object_versions;
 mod m20261122_000052_rotate_webhook_secrets;
+mod m20261122_000053_add_packs;
 
 /// Names the advisory lock that keeps two processes from migrating one PostgreSQL database at the same time.
 const LOCK_KEY: i64 = 0x7468_756D_626C_696E; // "thumblin"
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000041_add_declared_format::Migration),
             Box::new(m20261122_000051_add_object_versions::Migration),
             Box::new(m20261122_000052_rotate_webhook_secrets::Migration),
+            Box::new(m20261122_000053_add_packs::Migration),
         ]
     }
 }

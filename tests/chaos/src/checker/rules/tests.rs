@@ -151,3 +151,38 @@ fn a_row_that_waits_breaks_what_it_should() {
     let found = broken(|_, seen| seen.rows[0].state = "pending".into());
     assert!(found.contains(&Rule::EveryRowHasEnded) && found.contains(&Rule::RowEqualsFreshRender), "{found:?}");
 }
+
+/// The same, with the first row's bytes at 2..5 of a pack.
+fn pack(seen: &mut Seen) {
+    let row = &mut seen.rows[0];
+    row.blob = Some("packs/acme/ff/ffee".into());
+    (row.packed_name, row.packed_offset, row.length_bytes) = (Some(format!("{DIGEST}.jpg")), Some(2), Some(3));
+    let part = seen.rows[0].part().unwrap();
+    assert_eq!((part.from, part.to), (2, 5));
+    seen.parts.insert(part, DIGEST.into());
+    seen.blobs.insert("packs/acme/ff/ffee".into(), "ffee".into());
+}
+
+#[test]
+fn what_is_in_a_pack_is_judged_by_its_part() {
+    let packed = |spoil: fn(&mut Seen)| {
+        broken(|_, seen| {
+            pack(seen);
+            spoil(seen);
+        })
+    };
+    assert_eq!(packed(|_| {}), BTreeSet::new());
+    let unreadable = BTreeSet::from([Rule::SuccessIsReadable]);
+    assert_eq!(packed(|seen| seen.parts.clear()), unreadable);
+    assert_eq!(packed(|seen| seen.parts.values_mut().for_each(|digest| *digest = "ffee".into())), unreadable);
+    assert_eq!(packed(|seen| seen.rows[0].packed_offset = None), unreadable);
+    assert_eq!(packed(|seen| seen.blobs.insert("packs/acme/ff/ffee".into(), "00".into()).map_or((), drop)), unreadable);
+    let orphans = packed(|seen| seen.blobs.insert("packs/acme/00/00".into(), "00".into()).map_or((), drop));
+    assert_eq!(orphans, BTreeSet::from([Rule::NoOrphans]));
+    let other = packed(|seen| {
+        let (row, bytes) = (&mut seen.rows[0], "0000");
+        row.packed_name = Some(format!("{bytes}.jpg"));
+        seen.parts.values_mut().for_each(|digest| *digest = bytes.into());
+    });
+    assert_eq!(other, BTreeSet::from([Rule::RowEqualsFreshRender]));
+}
