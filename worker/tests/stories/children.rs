@@ -41,7 +41,7 @@ pub(crate) const ALL: &[Story] = &[
 ];
 
 pub(crate) fn told(story: impl Future<Output = ()>) {
-    told_within(60, story);
+    told_within(150, story);
 }
 
 pub(crate) fn told_within(seconds: u64, story: impl Future<Output = ()>) {

@@ -184,7 +184,7 @@ impl World {
 
     /// The file's rows once they are as awaited; panics with how they are after a while.
     pub(crate) async fn until(&self, key: &str, holds: impl Fn(&[Representation]) -> bool) -> FileState {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let file = self.file(key).await;
             match file {
