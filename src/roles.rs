@@ -158,6 +158,8 @@ impl Running {
             exposition,
         };
         tracing::info!(listener = "api", %address, "the API listens");
+        let spool = config.api.spool_directory.clone();
+        tokio::task::spawn_blocking(move || api::remove_abandoned(&spool));
         let serving = api::serve(listener, api::router(deps), self.shutdown.drain.clone());
         self.tasks.spawn(async move {
             serving.await;

@@ -68,6 +68,7 @@ pub use links::Links;
 pub use ops::{Check, Exposition, Ops, ops_router};
 pub use router::router;
 pub use serve::serve;
+pub use upload::remove_abandoned;
 
 /// What the api role needs.
 pub struct Deps {

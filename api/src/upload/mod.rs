@@ -20,6 +20,7 @@ pub(crate) use files::receive_files;
 pub(crate) use form::{Received, check_length, receive};
 #[cfg(any(test, fuzzing))]
 pub(crate) use multipart::Multipart;
+pub use spool::remove_abandoned;
 
 /// What is still read of a request that was refused, so that a client in the middle of sending sees the answer rather
 /// than a broken connection: this many bytes, for this long.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
@@ -14,6 +15,28 @@ use crate::error::ApiError;
 
 /// Bytes that are gathered before they are written.
 const WRITE_BYTES: usize = 256 * 1024;
+
+/// What names of files in the spool begin with.
+const PREFIX: &str = "thumbline-upload-";
+/// Nobody sends an upload for so long: a file that was not written to since is of a process that was killed.
+const ABANDONED: Duration = Duration::from_hours(24);
+
+/// Removes what processes that were killed have left in the spool directory. What cannot be removed stays.
+pub fn remove_abandoned(directory: &str) {
+    let Ok(entries) = std::fs::read_dir(place(directory)) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let untouched = entry.metadata().and_then(|facts| facts.modified()).map(|written| written.elapsed());
+        if matches!(untouched, Ok(Ok(untouched)) if untouched > ABANDONED) {
+            let removed = std::fs::remove_file(entry.path());
+            tracing::info!(file = %entry.path().display(), ?removed, "an upload that a killed process has left");
+        }
+    }
+}
+
+/// The spool directory: the system's temporary directory unless one is named.
+fn place(directory: &str) -> PathBuf {
+    if directory.is_empty() { std::env::temp_dir() } else { PathBuf::from(directory) }
+}
 
 /// A file that is being filled; dropped at any time, it is gone.
 pub(crate) struct Spool {
@@ -47,7 +70,7 @@ impl Spooled {
 impl Spool {
     /// An empty file in `directory`, or in the system's temporary directory when that is empty.
     pub(crate) async fn create(directory: &str, bytes_max: u64) -> Result<Self, ApiError> {
-        let directory = if directory.is_empty() { std::env::temp_dir() } else { PathBuf::from(directory) };
+        let directory = place(directory);
         let named = tokio::task::spawn_blocking(move || create_in(&directory)).await;
         let (file, path) = named.map_err(|error| ApiError::Internal(error.into()))?.map_err(refuse)?.into_parts();
         let file = BufWriter::with_capacity(WRITE_BYTES, File::from_std(file));
@@ -78,7 +101,7 @@ impl Spool {
 }
 
 fn create_in(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix("thumbline-upload-").tempfile_in(directory)
+    tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory)
 }
 
 fn refuse(error: io::Error) -> ApiError {
@@ -105,6 +128,21 @@ mod tests {
         assert_eq!(spooled.sha1, "a9993e364706816aba3e25717850c26c9cd0d89d");
         drop(spooled);
         assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed_once_nobody_can_be_writing_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let old = std::time::SystemTime::now() - 2 * ABANDONED;
+        for (name, age) in [("thumbline-upload-old", Some(old)), ("thumbline-upload-new", None), ("other", Some(old))] {
+            let file = std::fs::File::create(directory.path().join(name)).unwrap();
+            age.into_iter().for_each(|age| file.set_modified(age).unwrap());
+        }
+        remove_abandoned(directory.path().to_str().unwrap());
+        remove_abandoned("/there/is/no/such/directory");
+        let mut left: Vec<_> = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["other", "thumbline-upload-new"]);
     }
 
     #[tokio::test]
