@@ -29,24 +29,21 @@ pub(crate) fn to_srgb(raster: Raster, profile: Option<&[u8]>) -> Raster {
     }
 }
 
-/// Whether red, green and blue mean other colours by this profile than in sRGB.
-pub(crate) fn is_foreign(profile: &[u8]) -> bool {
-    usable(profile, Layout::Rgb).is_some()
-}
-
 /// Takes red, green and blue of 8 bits to sRGB, some pixels at a time.
 pub(crate) struct Recolour(Arc<dyn TransformExecutor<u8> + Send + Sync>);
 
 impl Recolour {
-    /// From this profile's; `None` when it cannot be used.
+    /// From this profile's; `None` when it cannot be used, or is sRGB anyway.
     pub(crate) fn of(profile: &[u8]) -> Option<Self> {
+        Self::from_space(&usable(profile, Layout::Rgb)?)
+    }
+
+    /// From these colours, whichever they are.
+    pub(crate) fn from_space(profile: &ColorProfile) -> Option<Self> {
+        let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
         let create = || {
-            let (profile, srgb) =
-                (ColorProfile::new_from_slice(profile).map_err(|error| failed(&error))?, ColorProfile::new_srgb());
-            let options = TransformOptions::default();
-            profile
-                .create_transform_8bit(IccLayout::Rgb, &srgb, IccLayout::Rgb, options)
-                .map_err(|error| failed(&error))
+            let transform = profile.create_transform_8bit(IccLayout::Rgb, &srgb, IccLayout::Rgb, options);
+            transform.map_err(|error| failed(&error))
         };
         fenced(FailureCode::UnsupportedFeature, "ICC", create).ok().map(Self)
     }

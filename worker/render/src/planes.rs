@@ -165,8 +165,8 @@ mod tests {
         let whole = |dimensions, seed| plane(dimensions, Area::whole(dimensions), shade(seed));
         let planes = [whole(size(9, 5), 1), whole(size(5, 3), 2), whole(size(5, 3), 3)];
         let planes = Planes { dimensions: size(9, 5), planes };
-        let same = ColorProfile::new_srgb().encode().unwrap();
-        let recoloured = planes.recoloured(&Recolour::of(&same).unwrap());
+        let same = Recolour::from_space(&ColorProfile::new_srgb()).unwrap();
+        let recoloured = planes.recoloured(&same);
         for (before, after) in planes.planes.iter().zip(&recoloured.planes) {
             assert_eq!(before.raster.dimensions, after.raster.dimensions);
             let near = before.samples().iter().zip(after.samples()).all(|(a, b)| a.abs_diff(*b) <= 2);

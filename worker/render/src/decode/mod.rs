@@ -71,7 +71,7 @@ pub(crate) struct DecodedRaster {
 pub(crate) struct DecodedPlanes {
     /// At least as large as ordered.
     pub(crate) planes: Planes,
-    /// The ICC profile, where it describes other colours than sRGB.
+    /// The ICC profile, unchecked.
     pub(crate) profile: Option<Vec<u8>>,
 }
 

@@ -5,7 +5,6 @@ use shared::domain::failure::Failure;
 
 use super::raw::{Blocks, components};
 use super::{check_scans, eighths};
-use crate::colour::is_foreign;
 use crate::decode::{DecodedPlanes, Order};
 use crate::geometry::Area;
 use crate::inspect::jpeg;
@@ -31,8 +30,7 @@ pub(in crate::decode) fn planes(order: &Order<'_>) -> Result<Option<DecodedPlane
     let [luma, blue, red] = components;
     let (across, down) = (sampling.across, sampling.down);
     let planes = [plane(luma, 1, 1), plane(blue, across, down), plane(red, across, down)];
-    let profile = header.profile.filter(|profile| is_foreign(profile));
-    Ok(Some(DecodedPlanes { planes: Planes { dimensions, planes }, profile }))
+    Ok(Some(DecodedPlanes { planes: Planes { dimensions, planes }, profile: header.profile }))
 }
 
 /// The samples without what fills blocks up: the filter would look at it.
