@@ -15,7 +15,7 @@
 //! | AVIF, HEIC | 16 `n`: samples of 16 bits, twice, the decoder's own, opacity |
 //! | SVG | 24 layers of the smallest sufficient picture |
 //!
-//! The source counts in full, though it lies in a file that the child only maps: the file takes memory, too. Of what PNG
+//! The source counts in full, though it lies in a window or a file that the child only maps: they take memory, too. Of what PNG
 //! and TIFF decoders have passed, the child keeps no page resident.
 //!
 //! These are upper bounds of what each decoder allocates; `thumbline bench render --json` puts them beside the peak.
