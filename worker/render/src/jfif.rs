@@ -1,8 +1,6 @@
 //! JFIF's colours: luma and chroma to red, green and blue, and back; a row of blocks of two by two pixels at a time, which share
 //! their chroma.
 
-use std::array;
-
 /// Pixels that become red, green and blue at a time: with arrays of this length, compilers know how to put them into registers.
 const LANES: usize = 32;
 /// Bits behind the point of a factor.
@@ -71,12 +69,21 @@ fn to_rgb_anywhere(luma: &[u8], [blue, red]: [&[u8]; 2], width: usize, rgb: &mut
 /// Every sample twice.
 #[inline(always)]
 fn doubled(row: &[u8; LANES / 2]) -> [u8; LANES] {
-    array::from_fn(|at| row[at / 2])
+    // Not by `from_fn`, which is not always compiled for the processor that its caller is compiled for.
+    let mut doubled = [0; LANES];
+    for (pair, sample) in doubled.as_chunks_mut::<2>().0.iter_mut().zip(row) {
+        *pair = [*sample; 2];
+    }
+    doubled
 }
 
 #[inline(always)]
 fn pixels(luma: &[u8; LANES], blue: &[u8; LANES], red: &[u8; LANES]) -> [[u8; 3]; LANES] {
-    array::from_fn(|at| pixel(luma[at], blue[at], red[at]))
+    let mut pixels = [[0; 3]; LANES];
+    for (at, rgb) in pixels.iter_mut().enumerate() {
+        *rgb = pixel(luma[at], blue[at], red[at]);
+    }
+    pixels
 }
 
 #[inline(always)]

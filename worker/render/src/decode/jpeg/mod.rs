@@ -1,7 +1,8 @@
-//! JPEG by libjpeg-turbo's decoder, which shrinks by eighths inside the inverse cosine transform.
+//! JPEG, shrunk by eighths inside the inverse cosine transform: whole photos in planes by a decoder of our own, everything else by
+//! libjpeg-turbo's.
 
+mod planar;
 mod planes;
-mod raw;
 mod rows;
 
 use mozjpeg::ColorSpace;
@@ -15,7 +16,7 @@ use crate::geometry::Area;
 use crate::inspect::jpeg::{self, JpegHeader};
 use crate::raster::{Layout, Raster, Samples};
 
-/// The scales that are worth it, in eighths: from 5 on, the transform has no fast code and costs more than all 8.
+/// The scales that are worth it in libjpeg, in eighths: from 5 on, the transform has no fast code and costs more than all 8.
 const SCALES: [u8; 4] = [1, 2, 3, 4];
 
 /// Refining the same picture over more passes than this, times its megapixels, is an attack on our time: encoders use
@@ -56,12 +57,18 @@ fn check_scans(source: &[u8], header: &JpegHeader) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The coarsest scale, in eighths, that leaves at least as many pixels as needed.
+/// The coarsest scale of libjpeg, in eighths, that leaves at least as many pixels as needed.
 pub(crate) fn eighths(stored: Dimensions, least: Dimensions) -> u8 {
+    let scale = coarsest(stored, least);
+    if SCALES.contains(&scale) { scale } else { 8 }
+}
+
+/// The coarsest scale of all, in eighths; all 8 where none leaves enough.
+fn coarsest(stored: Dimensions, least: Dimensions) -> u8 {
     let enough = |side: u32, least: u32, eighths: u8| u64::from(side) * u64::from(eighths) >= u64::from(least) * 8;
     let sufficient =
         |eighths: &u8| enough(stored.width, least.width, *eighths) && enough(stored.height, least.height, *eighths);
-    SCALES.into_iter().find(sufficient).unwrap_or(8)
+    (1..8).find(sufficient).unwrap_or(8)
 }
 
 #[cfg(test)]
@@ -73,6 +80,8 @@ mod tests {
         let size = |width, height| Dimensions { width, height };
         assert_eq!(eighths(size(4096, 3072), size(1024, 768)), 2);
         assert_eq!(eighths(size(4000, 3000), size(1024, 768)), 3);
+        assert_eq!(coarsest(size(1600, 1200), size(1000, 750)), 5);
+        assert_eq!(eighths(size(1600, 1200), size(1000, 750)), 8);
         assert_eq!(eighths(size(1600, 1200), size(1600, 1200)), 8);
         assert_eq!(eighths(size(9000, 6000), size(32, 21)), 1);
         assert_eq!(eighths(size(1, 65_500), size(1, 320)), 8);
