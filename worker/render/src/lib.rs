@@ -32,6 +32,7 @@ mod flatten;
 mod geometry;
 mod inspect;
 mod jfif;
+mod jpeg;
 mod lanczos;
 mod orient;
 mod outputs;

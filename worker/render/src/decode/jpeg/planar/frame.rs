@@ -2,17 +2,7 @@
 
 use shared::domain::dimensions::Dimensions;
 
-/// Samples each way of a block.
-pub(super) const BLOCK: usize = 8;
-/// Coefficients of a block, and as many samples.
-pub(super) const COEFFICIENTS: usize = BLOCK * BLOCK;
-
-/// The places of a block's coefficients in the order in which a file has them (ITU-T T.81, figure A.6): eight to a row.
-const ZIGZAG: [u8; COEFFICIENTS] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
-    28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
-    47, 55, 62, 63,
-];
+use crate::jpeg::{BLOCK, COEFFICIENTS, ZIGZAG};
 
 /// A block of coefficients, in the order that suits transforms: see [`place`].
 pub(super) type Block = [i16; COEFFICIENTS];

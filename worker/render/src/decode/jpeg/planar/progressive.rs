@@ -1,11 +1,12 @@
 //! Progressive scans: coefficients of all blocks are kept, and every scan adds some of them or bits of them (ITU-T T.81, annex G).
 
 use super::bits::Bits;
-use super::frame::{Block, COEFFICIENTS, Component, Frame, PLACES};
+use super::frame::{Block, Component, Frame, PLACES};
 use super::huffman::{Code, Huffman, LOOKED_UP};
 use super::idct::{Idct, fill, flat};
 use super::restarts::Restarts;
 use super::strips::Strips;
+use crate::jpeg::COEFFICIENTS;
 
 /// What a scan adds.
 #[derive(Debug, Clone, Copy)]

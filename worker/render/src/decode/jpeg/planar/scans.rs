@@ -4,13 +4,14 @@ use shared::domain::dimensions::Dimensions;
 
 use super::Wanted;
 use super::bits::Bits;
-use super::frame::{Block, COEFFICIENTS, Frame, PLACES};
+use super::frame::{Block, Frame, PLACES};
 use super::huffman::Huffman;
 use super::idct::Idct;
 use super::progressive::{self, Band, Coefficients};
 use super::restarts::Restarts;
 use super::sequential;
 use super::strips::Strips;
+use crate::jpeg::{COEFFICIENTS, FIRST, OTHERS};
 
 /// Factors in the order of a file.
 type Factors = [u16; COEFFICIENTS];
@@ -71,6 +72,7 @@ impl<'a> File<'a> {
                 0xda => {
                     let (frame, scan) = (self.frame.clone()?, self.scan(payload)?);
                     self.latch(&frame, &scan)?;
+                    self.assume_usual_codes();
                     let bits = Bits::new(self.source, self.at);
                     if frame.progressive {
                         let coefficients = self.coefficients.take();
@@ -153,6 +155,15 @@ impl<'a> File<'a> {
             }
         }
         Some(())
+    }
+
+    /// Frames of a film have no codes, and mean the usual ones; libjpeg reads them so, too.
+    fn assume_usual_codes(&mut self) {
+        for (tables, usual) in [(&mut self.first_tables, FIRST), (&mut self.other_tables, OTHERS)] {
+            for (table, codes) in tables.iter_mut().zip(usual).filter(|(table, _)| table.is_none()) {
+                *table = Huffman::new(&codes.counts, &codes.symbols);
+            }
+        }
     }
 
     /// The next marker and what belongs to it.

@@ -1,12 +1,13 @@
 //! Sequential scans: every block is whole when it has been read, and becomes samples at once.
 
 use super::bits::Bits;
-use super::frame::{BLOCK, Block, COEFFICIENTS, Frame, PLACES};
+use super::frame::{Block, Frame, PLACES};
 use super::huffman::Huffman;
 use super::idct::{Idct, fill, flat};
 use super::pairs::{NOWHERE, Pairs};
 use super::restarts::Restarts;
 use super::strips::Strips;
+use crate::jpeg::{BLOCK, COEFFICIENTS};
 
 /// A block, and behind it a place for what is no coefficient.
 type Room = [i16; 128];

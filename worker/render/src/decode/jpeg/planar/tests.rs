@@ -55,6 +55,17 @@ impl Written {
     }
 }
 
+/// The file without its codes, as films have their pictures.
+fn without_codes(file: &[u8]) -> Vec<u8> {
+    let (mut rest, mut kept) = (file, Vec::new());
+    while let Some(at) = rest.windows(2).position(|marker| marker == [0xff, 0xc4]) {
+        let length = usize::from(u16::from_be_bytes([rest[at + 2], rest[at + 3]]));
+        kept.extend(&rest[..at]);
+        rest = &rest[at + 2 + length..];
+    }
+    [&kept, rest].concat()
+}
+
 /// All kinds of files that it is for.
 fn files() -> Vec<(String, Vec<u8>)> {
     let all = [
@@ -74,7 +85,9 @@ fn files() -> Vec<(String, Vec<u8>)> {
         Written { progressive: true, sampling: (2, 1), size: (17, 300), ..WRITTEN },
         Written { progressive: true, quality: 8.0, ..WRITTEN },
     ];
-    let fixed = [("restarts", RESTARTS), ("restarts, progressive", RESTARTS_PROGRESSIVE)];
+    let film = without_codes(&WRITTEN.file());
+    let fixed =
+        [("restarts", RESTARTS), ("restarts, progressive", RESTARTS_PROGRESSIVE), ("without codes", film.as_slice())];
     let written = all.iter().map(|written| (format!("{written:?}"), written.file()));
     written.chain(fixed.map(|(name, file)| (name.to_owned(), file.to_vec()))).collect()
 }

@@ -1,7 +1,8 @@
 //! Transforms in plain numbers, eight columns or rows side by side, which compilers know how to put into registers.
 
-use super::super::frame::{BLOCK, Block, place};
+use super::super::frame::{Block, place};
 use super::{Idct, MIDDLE, Matrix, PASS_BITS, SCALE_BITS, flat, matrix, picked, places};
+use crate::jpeg::BLOCK;
 
 /// On any processor.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,7 @@ pub(super) use self::anywhere::Anywhere;
 #[cfg(target_arch = "x86_64")]
 pub(super) use self::x86_64::Avx2;
 use super::frame::Block;
+use crate::jpeg::{COSINE_BITS, EVEN_COSINES, ODD_COSINES};
 
 /// Makes samples of coefficients.
 pub(super) trait Idct: Copy {
@@ -42,21 +43,7 @@ struct Matrix {
 const fn matrix(side: usize) -> Matrix {
     const NONE: [i16; 4] = [0; 4];
     match side {
-        8 => Matrix {
-            bits: 13,
-            even: [
-                [8192, 10703, 8192, 4433],
-                [8192, 4433, -8192, -10704],
-                [8192, -4433, -8192, 10704],
-                [8192, -10703, 8192, -4433],
-            ],
-            odd: [
-                [11363, 9633, 6437, 2260],
-                [9633, -2259, -11362, -6436],
-                [6437, -11362, 2261, 9633],
-                [2260, -6436, 9633, -11363],
-            ],
-        },
+        8 => Matrix { bits: COSINE_BITS, even: EVEN_COSINES, odd: ODD_COSINES },
         7 => Matrix {
             bits: 13,
             even: [

@@ -1,5 +1,7 @@
-//! JPEG by libjpeg-turbo's code in `mozjpeg`, with its fast settings: no trellis, and Huffman tables of their own only for
-//! small pictures.
+//! JPEG: planes by an encoder of our own, and everything else by libjpeg-turbo's code in `mozjpeg`, with its fast settings: no trellis.
+//! Either way, Huffman tables are made for the picture only when it is small.
+
+mod planar;
 
 use std::borrow::Cow;
 
@@ -42,6 +44,16 @@ pub(super) fn encode(raster: &Raster, samples: &[u8], preset: &Preset) -> Result
 
 /// Writes planes in 4:2:0 as they are.
 pub(super) fn encode_planes(planes: &Planes, preset: &Preset) -> Result<Vec<u8>, Failure> {
+    if preset.progressive {
+        return encode_planes_by_libjpeg(planes, preset);
+    }
+    fenced(FailureCode::EncodeFailed, "JPEG encoder", || {
+        Ok(planar::encode(planes, preset.quality, has_own_tables(planes.dimensions, preset)))
+    })
+}
+
+/// The same by libjpeg, which also writes progressive files.
+fn encode_planes_by_libjpeg(planes: &Planes, preset: &Preset) -> Result<Vec<u8>, Failure> {
     let Dimensions { width, height } = planes.dimensions;
     // What libjpeg calls the width and height in blocks, in samples.
     let blocks = |side: u32, by: u32| (side.div_ceil(by * BLOCK) * BLOCK) as usize;
@@ -65,7 +77,7 @@ fn set_up(space: ColorSpace, dimensions: Dimensions, preset: &Preset) -> Compres
     compress.set_fastest_defaults();
     compress.set_size(dimensions.width as usize, dimensions.height as usize);
     compress.set_quality(f32::from(preset.quality));
-    compress.set_optimize_coding(preset.progressive || dimensions.area_pixels() <= OWN_TABLES_PIXELS_MAX);
+    compress.set_optimize_coding(has_own_tables(dimensions, preset));
     if space != ColorSpace::JCS_GRAYSCALE {
         compress.set_chroma_sampling_pixel_sizes((2, 2), (2, 2));
     }
@@ -73,6 +85,11 @@ fn set_up(space: ColorSpace, dimensions: Dimensions, preset: &Preset) -> Compres
         compress.set_progressive_mode();
     }
     compress
+}
+
+/// Whether Huffman tables are made for the picture.
+fn has_own_tables(dimensions: Dimensions, preset: &Preset) -> bool {
+    preset.progressive || dimensions.area_pixels() <= OWN_TABLES_PIXELS_MAX
 }
 
 /// The samples with the last of each row and the last row repeated up to these many columns and rows.
