@@ -4,7 +4,7 @@
 #   docker run --rm thumbline --help
 
 FROM rust:1.95-bookworm AS build
-# nasm: JPEG with SIMD, about twice as fast.
+# nasm: SIMD for libjpeg, which decodes the rarer kinds of JPEG.
 RUN apt-get update && apt-get install -y --no-install-recommends nasm && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .

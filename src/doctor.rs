@@ -107,7 +107,7 @@ fn simd() -> anyhow::Result<String> {
     Ok(if render::has_simd_jpeg() {
         "built with SIMD".to_owned()
     } else {
-        "built without SIMD, so JPEG is slow; install nasm and build again".to_owned()
+        "libjpeg was built without SIMD, so JPEGs that are left to it (grey, ink, damaged) are slow; install nasm and build again".to_owned()
     })
 }
 

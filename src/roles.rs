@@ -248,7 +248,9 @@ pub(crate) async fn capabilities(config: &Config) -> anyhow::Result<Capabilities
 /// Slower is not broken, but should be known.
 fn tell_build() {
     if !render::has_simd_jpeg() {
-        tracing::warn!("this build has no SIMD for JPEG and is slow; install nasm and build again");
+        tracing::warn!(
+            "libjpeg was built without SIMD, so JPEGs that are left to it (grey, ink, damaged) are slow; install nasm and build again"
+        );
     }
 }
 

@@ -101,7 +101,9 @@ async fn measure(file: &Path, table: &PresetTable, config: &Config, iterations: 
     // A pool of its own, so that the child's peak is this file's.
     let (limits, sandbox) = (config.limits.clone().into(), config.sandbox.clone());
     let pool = Pool::new(roles::child_command()?, limits, sandbox, u32::MAX, Admission::unbounded())?;
-    let measured = alternate(&pool, &source, &eager, &config.limits, iterations).await;
+    let (length, work) = (source.len(), alternate(pool.clone(), source, eager, config.limits.clone(), iterations));
+    // On a thread of the runtime, as in a worker: to this one, every message would have to be passed on.
+    let measured = tokio::spawn(work).await?;
     let peak_rss_bytes = children().iter().filter_map(|pid| peak_rss(pid)).max().unwrap_or(0);
     pool.close().await;
     let runs = measured?;
@@ -115,7 +117,7 @@ async fn measure(file: &Path, table: &PresetTable, config: &Config, iterations: 
         file: file.display().to_string(),
         width: dimensions.width,
         height: dimensions.height,
-        bytes: source.len() as u64,
+        bytes: length as u64,
         cpu_ms: median(|run| run.cpu_ms),
         wall_ms: median(|run| run.wall_ms),
         inproc_cpu_ms: median(|run| run.inproc_cpu_ms),
@@ -142,15 +144,15 @@ struct Run {
 
 /// Both ways in turn, so that a noisy moment of the machine meets both. One turn before warms both up.
 async fn alternate(
-    pool: &Pool,
-    source: &[u8],
-    presets: &[Preset],
-    limits: &LimitsTable,
+    pool: Pool,
+    source: Vec<u8>,
+    presets: Vec<Preset>,
+    limits: LimitsTable,
     iterations: u32,
 ) -> anyhow::Result<Vec<Run>> {
     let mut runs = Vec::with_capacity(iterations as usize);
     for _ in 0..=iterations {
-        runs.push(both_ways(pool, source, presets, limits).await?);
+        runs.push(both_ways(&pool, &source, &presets, &limits).await?);
     }
     runs.remove(0);
     Ok(runs)
@@ -188,9 +190,7 @@ async fn both_ways(pool: &Pool, source: &[u8], presets: &[Preset], limits: &Limi
 /// What a worker does: collects the source in a memory file, and has it rendered, checked and digested.
 async fn through_child(pool: &Pool, source: &[u8], presets: Vec<Preset>) -> anyhow::Result<Answer> {
     let sealed = SealedSource::from_bytes(source)?;
-    let pool = pool.clone();
-    // On a thread of the runtime, as in a worker: to this one, every message would have to be passed on.
-    Ok(tokio::spawn(async move { pool.render(None, &sealed, presets).await }).await?)
+    Ok(pool.render(None, &sealed, presets).await)
 }
 
 /// What a worker without children would do: collects the source in memory, renders it and digests what came of it.

@@ -5,7 +5,7 @@
 //!
 //! | format | bytes |
 //! |---|---|
-//! | JPEG, camera raw | 4 for each pixel of the scale that it decodes at; progressive: 6 `n` more, for the coefficients |
+//! | JPEG, camera raw | 4 for each pixel of the scale that it decodes at; progressive: 7 `n` more, for the coefficients |
 //! | PNG, TGA, PNM, QOI, PSD, ICO | 8 for each pixel that is left after shrinking by rows; interlaced PNG: 8 `n` more |
 //! | GIF | `n`, and the shrunk rows |
 //! | BMP | 4 `n`, and the shrunk rows |
@@ -38,6 +38,8 @@ const FIXED_BYTES: u64 = 16 << 20;
 const PIXEL_BYTES_MAX: u64 = 8;
 /// Copies of the smallest sufficient picture: decoded, reduced, in its colours, upright.
 const COPIES: u64 = 4;
+/// Three coefficients of 16 bits for each pixel where chroma is as fine as luma, and a bit for each that is not zero.
+const COEFFICIENT_BYTES_MAX: u64 = 7;
 /// Pictures that a drawing may hold within one another.
 const SVG_LAYERS: u64 = 24;
 /// Where the interlace method of a PNG stands.
@@ -97,7 +99,7 @@ fn shrunk_pixels(stored: Dimensions, least: Dimensions) -> u64 {
 fn jpeg_bytes(source: &[u8], stored: Dimensions, least: Dimensions) -> Result<u64, Failure> {
     let scale = u64::from(eighths(stored, least));
     let scaled = (u64::from(stored.width) * scale).div_ceil(8) * (u64::from(stored.height) * scale).div_ceil(8);
-    let coefficients = if jpeg::header(source)?.progressive { stored.area_pixels() * 6 } else { 0 };
+    let coefficients = if jpeg::header(source)?.progressive { stored.area_pixels() * COEFFICIENT_BYTES_MAX } else { 0 };
     Ok(scaled * 4 + coefficients)
 }
 

@@ -58,8 +58,8 @@ pub use samples::sample;
 pub use sniff::sniff;
 pub use step::{Silent, Step, StepObserver};
 
-/// Whether JPEG is decoded and encoded with SIMD; without (nasm was missing when this was built) it is slower
-/// and looks the same.
+/// Whether libjpeg, which decodes and encodes the rarer kinds of JPEG, has SIMD; without (nasm was missing when this was built) it is
+/// slower and looks the same.
 pub const fn has_simd_jpeg() -> bool {
     cfg!(simd_jpeg)
 }

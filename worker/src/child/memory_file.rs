@@ -115,11 +115,56 @@ fn sealable(name: &str) -> io::Result<File> {
 
 /// What a parent and its child share while the child lives: the parent writes a source into it before each order, and
 /// nothing in between. Its length is sealed, so that neither can pull it from under the other.
-pub(super) fn window() -> io::Result<File> {
-    let file = sealable("thumbline-window")?;
-    file.set_len(WINDOW_BYTES as u64)?;
-    fcntl_add_seals(&file, SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
-    Ok(file)
+#[derive(Debug)]
+pub(super) struct Window {
+    file: File,
+    /// All of it, mapped: copying into it costs half of what writing to the file does.
+    start: NonNull<c_void>,
+}
+
+#[expect(unsafe_code, reason = "nobody can shorten what is mapped; it is only ever written to")]
+// SAFETY: the mapping belongs to the window alone and may be written to from any thread, by one at a time.
+unsafe impl Send for Window {}
+#[expect(unsafe_code, reason = "as above")]
+// SAFETY: shared, nothing can be done with the mapping.
+unsafe impl Sync for Window {}
+
+impl Window {
+    /// An empty one. Fails when this process has no memory or descriptors left.
+    pub(super) fn new() -> io::Result<Self> {
+        let file = sealable("thumbline-window")?;
+        file.set_len(WINDOW_BYTES as u64)?;
+        fcntl_add_seals(&file, SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        #[expect(unsafe_code, reason = "what is written to has to be mapped")]
+        // SAFETY: a new mapping at a place of the kernel's choice touches no memory that anybody has.
+        let start = unsafe { mmap(ptr::null_mut(), WINDOW_BYTES, protection, MapFlags::SHARED, &file, 0)? };
+        let start = NonNull::new(start).ok_or_else(|| io::Error::other("a mapping at address zero"))?;
+        Ok(Self { file, start })
+    }
+
+    /// What a child is given.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Writes a source, of which only so much as it holds.
+    pub(super) fn write(&mut self, source: &[u8]) {
+        let length = source.len().min(WINDOW_BYTES);
+        #[expect(unsafe_code, reason = "the child maps the same memory, so there may be no reference to it here")]
+        // SAFETY: mapped for writing, that long, until it is dropped; nobody here has a reference into it.
+        unsafe {
+            ptr::copy_nonoverlapping(source.as_ptr(), self.start.as_ptr().cast(), length);
+        }
+    }
+}
+
+impl Drop for Window {
+    #[expect(unsafe_code, reason = "what was mapped has to be unmapped")]
+    fn drop(&mut self) {
+        // SAFETY: the whole mapping, into which there are no references.
+        let _ = unsafe { munmap(self.start.as_ptr(), WINDOW_BYTES) };
+    }
 }
 
 /// An empty output, for one order of a child after the other.
@@ -252,13 +297,15 @@ mod tests {
 
     #[test]
     fn a_window_shows_what_was_written_last_and_keeps_its_length() {
-        let window = window().unwrap();
-        let mapped = MappedSource::of_window(&window).unwrap();
+        let mut window = Window::new().unwrap();
+        let mapped = MappedSource::of_window(window.file()).unwrap();
         for bytes in [b"first", b"other"] {
-            window.write_all_at(bytes, 0).unwrap();
+            window.write(bytes);
             assert_eq!(&mapped.bytes()[..5], bytes);
         }
-        assert!(window.set_len(0).is_err() && window.write_all_at(b"x", WINDOW_BYTES as u64).is_err());
+        window.write(&vec![7; WINDOW_BYTES + 1]);
+        assert_eq!(mapped.bytes(), vec![7; WINDOW_BYTES]);
+        assert!(window.file().set_len(0).is_err() && window.file().write_all_at(b"x", WINDOW_BYTES as u64).is_err());
     }
 
     #[test]

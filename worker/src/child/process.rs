@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +22,7 @@ use tokio::time::timeout;
 
 use super::allowance;
 use super::death;
-use super::memory_file::{self, Held, SealedSource};
+use super::memory_file::{self, Held, SealedSource, Window};
 use super::pool::ChildCommand;
 use super::protocol::{self, Admitted, FILES_MAX, FrameError, HEADER_BYTES, Order, Probed, Readiness, Setup, Told};
 use super::sandbox::{Layer, LayerState};
@@ -81,7 +80,7 @@ pub(super) struct RenderChild {
     stderr: StderrTail,
     layers: Vec<LayerState>,
     /// Into which short sources are written before their order.
-    window: File,
+    window: Window,
     /// Into which it writes what comes of each order.
     output: Arc<File>,
     orders: u64,
@@ -97,7 +96,7 @@ impl RenderChild {
         let mut process = spawner.spawn(described(command, theirs)).await.map_err(StartError::Spawn)?;
         let stderr = StderrTail::of(process.stderr.take());
         let group = process.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let window = memory_file::window().map_err(StartError::Spawn)?;
+        let window = Window::new().map_err(StartError::Spawn)?;
         let output = Arc::new(memory_file::output().map_err(StartError::Spawn)?);
         let (layers, processor_time) = (Vec::new(), Duration::ZERO);
         let mut child = Self { process, group, socket, stderr, layers, window, output, orders: 0, processor_time };
@@ -118,7 +117,7 @@ impl RenderChild {
     }
 
     async fn get_ready(&mut self, setup: &Setup) -> Result<Readiness, FrameError> {
-        let files = [self.window.as_fd(), self.output.as_fd()];
+        let files = [self.window.file().as_fd(), self.output.as_fd()];
         send(&mut self.socket, &protocol::frame(setup)?, &files).await?;
         self.read().await
     }
@@ -164,7 +163,7 @@ impl RenderChild {
         let frame = protocol::frame(order)?;
         match source.held() {
             Held::Memory(bytes) => {
-                self.window.write_all_at(bytes, 0).map_err(FrameError::Ended)?;
+                self.window.write(bytes);
                 send(&mut self.socket, &frame, &[]).await?;
             }
             Held::File(file) => send(&mut self.socket, &frame, &[file.as_fd()]).await?,

@@ -13,6 +13,10 @@ use super::sequential;
 use super::strips::Strips;
 use crate::jpeg::{COEFFICIENTS, FIRST, OTHERS};
 
+/// The markers of the end and of a scan.
+const END: u8 = 0xd9;
+const SCAN: u8 = 0xda;
+
 /// Factors in the order of a file.
 type Factors = [u16; COEFFICIENTS];
 
@@ -64,74 +68,52 @@ impl<'a> File<'a> {
 
     /// Reads it to its end.
     #[inline(always)]
-    pub(super) fn planes<I: Idct>(&mut self, idct: I, wanted: &[Wanted; 3]) -> Option<[Vec<u8>; 3]> {
+    pub(super) fn planes<I: Idct>(mut self, idct: I, wanted: &[Wanted; 3]) -> Option<[Vec<u8>; 3]> {
         loop {
-            let (marker, payload) = self.segment()?;
-            match marker {
-                0xd9 => break,
-                0xda => {
-                    let (frame, scan) = (self.frame.clone()?, self.scan(payload)?);
+            match self.segment()? {
+                (END, _) => return self.progressive_planes(idct, wanted),
+                (SCAN, payload) => {
+                    let scan = self.scan(payload)?;
+                    let frame = self.frame.clone()?;
                     self.latch(&frame, &scan)?;
                     self.assume_usual_codes();
-                    let bits = Bits::new(self.source, self.at);
-                    if frame.progressive {
-                        let coefficients = self.coefficients.take();
-                        let mut coefficients = coefficients.unwrap_or_else(|| {
-                            frame.components.each_ref().map(|component| Coefficients::new(&frame, component))
-                        });
-                        self.at = self.progressive(&frame, &scan, bits, &mut coefficients)?;
-                        self.coefficients = Some(coefficients);
-                    } else {
-                        return self.sequential(idct, &frame, &scan, bits, Strips::new(&frame, wanted));
+                    if !frame.progressive {
+                        return self.sequential_planes(idct, &frame, &scan, wanted);
                     }
+                    self.progressive_scan(&frame, &scan)?;
                 }
-                _ => self.note(marker, payload)?,
+                (marker, payload) => self.note(marker, payload)?,
             }
         }
-        let frame = self.frame.as_ref()?;
-        let factors = self.latched.each_ref().map(|factors| factors.map(|factors| in_places(&factors)));
-        let [Some(luma), Some(blue), Some(red)] = factors else { return None };
-        let mut strips = Strips::new(frame, wanted);
-        progressive::write(idct, frame, self.coefficients.as_ref()?, &[luma, blue, red], &mut strips);
-        strips.finish()
     }
 
-    /// A sequential file of one scan, which ends with it.
+    /// Of a sequential file, which ends with its one scan.
     #[inline(always)]
-    fn sequential<I: Idct>(
+    fn sequential_planes<I: Idct>(
         &self,
         idct: I,
         frame: &Frame,
         scan: &Scan,
-        bits: Bits<'_>,
-        mut strips: Strips,
+        wanted: &[Wanted; 3],
     ) -> Option<[Vec<u8>; 3]> {
-        let coding = |number: usize| {
-            let (component, first, others) = *scan.components.get(number)?;
-            let factors = self.latched[component].as_ref()?;
-            let is_next = component == number;
-            is_next.then_some(sequential::Coding::new(
-                self.first_tables[first].as_ref()?,
-                self.other_tables[others].as_ref()?,
-                in_places(factors),
-            ))
-        };
         // One component after the other, which cameras do not write, is left to libjpeg.
-        let codings = [coding(0)?, coding(1)?, coding(2)?];
-        let restarts = Restarts::new(self.restart_interval);
+        let &[luma, blue, red] = scan.components.first_chunk()?;
+        let coding = |(component, first, others): (usize, usize, usize)| {
+            let (first, others) = (self.first_tables[first].as_ref()?, self.other_tables[others].as_ref()?);
+            Some(sequential::Coding::new(first, others, in_places(self.latched[component].as_ref()?)))
+        };
+        let codings = [coding(luma)?, coding(blue)?, coding(red)?];
+        let (restarts, bits) = (Restarts::new(self.restart_interval), Bits::new(self.source, self.at));
+        let mut strips = Strips::new(frame, wanted);
         sequential::read(idct, frame, codings, restarts, bits, &mut strips)?;
         strips.finish()
     }
 
-    /// One scan of a progressive file; where it ends.
+    /// Reads one scan of a progressive file.
     #[inline(always)]
-    fn progressive(
-        &self,
-        frame: &Frame,
-        scan: &Scan,
-        bits: Bits<'_>,
-        coefficients: &mut [Coefficients; 3],
-    ) -> Option<usize> {
+    fn progressive_scan(&mut self, frame: &Frame, scan: &Scan) -> Option<()> {
+        let none = || frame.components.each_ref().map(|component| Coefficients::new(frame, component));
+        let mut coefficients = self.coefficients.take().unwrap_or_else(none);
         let mut codings = Vec::with_capacity(3);
         for (index, coefficients) in coefficients.iter_mut().enumerate() {
             let Some((_, first, others)) = scan.components.iter().find(|(component, ..)| *component == index) else {
@@ -141,9 +123,22 @@ impl<'a> File<'a> {
             let component = &frame.components[index];
             codings.push(progressive::Coding { table: table.as_ref(), component, coefficients, before: 0 });
         }
-        let restarts = Restarts::new(self.restart_interval);
-        let bits = progressive::read(frame, scan.band, &mut codings, restarts, bits)?;
-        bits.marker().map(|(at, _)| at)
+        let (restarts, bits) = (Restarts::new(self.restart_interval), Bits::new(self.source, self.at));
+        let behind = progressive::read(frame, scan.band, &mut codings, restarts, bits)?;
+        (self.at, _) = behind.marker()?;
+        self.coefficients = Some(coefficients);
+        Some(())
+    }
+
+    /// Of a progressive file, all of whose scans were read.
+    #[inline(always)]
+    fn progressive_planes<I: Idct>(&self, idct: I, wanted: &[Wanted; 3]) -> Option<[Vec<u8>; 3]> {
+        let frame = self.frame.as_ref()?;
+        let factors = self.latched.each_ref().map(|factors| factors.as_ref().map(in_places));
+        let [Some(luma), Some(blue), Some(red)] = factors else { return None };
+        let mut strips = Strips::new(frame, wanted);
+        progressive::write(idct, frame, self.coefficients.as_ref()?, &[luma, blue, red], &mut strips);
+        strips.finish()
     }
 
     /// Factors belong to a component from its first scan on (ITU-T T.81, B.2.4.1).

@@ -128,7 +128,7 @@ fn planes_are_those_of_libjpeg_to_the_bit() {
         let (whole, theirs) = by_libjpeg(&file);
         let wanted = wanted(&theirs, 8);
         let ours = planes(&file, whole, &wanted).unwrap_or_else(|| panic!("{name}: not decoded"));
-        let plain = File::new(&file, whole).and_then(|mut file| file.planes(Anywhere, &wanted));
+        let plain = File::new(&file, whole).and_then(|file| file.planes(Anywhere, &wanted));
         assert_eq!(plain.as_ref(), Some(&ours), "{name}: by AVX2, and in plain numbers");
         for (index, (ours, (_, theirs))) in ours.iter().zip(&theirs).enumerate() {
             assert!(ours == theirs, "{name}: component {index}");

@@ -57,7 +57,7 @@ fn encode_by<F: Forward>(planes: &Planes, quality: u8, own_codes: bool, transfor
     }
 }
 
-/// The usual codes, in the order of [`symbols::Table`].
+/// The usual codes, in the order that symbols name their tables.
 fn usual() -> [Codes<'static>; 4] {
     let ([first_luma, first_chroma], [luma, chroma]) = (FIRST, OTHERS);
     [first_luma, first_chroma, luma, chroma]
