@@ -75,3 +75,11 @@ pub(crate) const EVEN_COSINES: [[i16; 4]; 4] =
 /// What frequencies 1, 3, 5 and 7 count for samples 0 to 3, and the opposite for samples 7 to 4.
 pub(crate) const ODD_COSINES: [[i16; 4]; 4] =
     [[11363, 9633, 6437, 2260], [9633, -2259, -11362, -6436], [6437, -11362, 2261, 9633], [2260, -6436, 9633, -11363]];
+
+/// Whether one of the bytes is `0xff`, with which markers begin: the lower seven bits carry into the top one, which is set as well.
+#[inline(always)]
+pub(crate) fn has_marker_byte(word: u64) -> bool {
+    const LOWER: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    ((word & LOWER) + ONES) & word & !LOWER != 0
+}

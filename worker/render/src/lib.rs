@@ -40,6 +40,8 @@ mod pipeline;
 mod pixels;
 mod placeholder;
 mod planes;
+#[cfg(target_arch = "x86_64")]
+mod processor;
 mod raster;
 mod request;
 mod resize;

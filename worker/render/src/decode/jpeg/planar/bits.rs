@@ -1,5 +1,7 @@
 //! The bits of entropy-coded data, without the bytes that are stuffed behind `0xff`, up to the next marker.
 
+use crate::jpeg::has_marker_byte;
+
 /// Bits that are there after [`Bits::refill`], at the least.
 #[cfg(test)]
 const ENOUGH: u32 = 56;
@@ -127,14 +129,6 @@ impl<'a> Bits<'a> {
             }
         }
     }
-}
-
-/// Whether one of the bytes is `0xff`: the lower seven bits carry into the top one, which is set as well.
-#[inline(always)]
-fn has_marker_byte(word: u64) -> bool {
-    const LOWER: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    ((word & LOWER) + ONES) & word & !LOWER != 0
 }
 
 #[cfg(test)]

@@ -20,9 +20,9 @@ mod tests;
 use shared::domain::dimensions::Dimensions;
 
 use self::idct::Anywhere;
-#[cfg(target_arch = "x86_64")]
-use self::idct::Avx2;
 use self::scans::File;
+#[cfg(target_arch = "x86_64")]
+use crate::processor::Avx2;
 
 /// What is wanted of one component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(super) fn planes(source: &[u8], dimensions: Dimensions, wanted: &[Wanted; 3]
 
 /// All of it once more, for processors that also shift by any number of bits in one instruction.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 fn planes_by_avx2(source: &[u8], dimensions: Dimensions, wanted: &[Wanted; 3], idct: Avx2) -> Option<[Vec<u8>; 3]> {
     File::new(source, dimensions)?.planes(idct, wanted)
 }

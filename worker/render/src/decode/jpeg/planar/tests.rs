@@ -1,5 +1,7 @@
 //! Planes against those of libjpeg, and of files that are damaged.
 
+use std::path::Path;
+
 use mozjpeg::{ColorSpace, CompInfoExt, Compress, Decompress};
 use shared::domain::dimensions::Dimensions;
 
@@ -136,6 +138,39 @@ fn planes_are_those_of_libjpeg_to_the_bit() {
     }
 }
 
+/// The largest file of the corpus that is decoded here, in bytes.
+const PHOTO_BYTES_MAX: u64 = 1 << 20;
+
+#[test]
+fn photos_of_the_corpus_are_decoded_as_by_libjpeg() {
+    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/photos");
+    let Ok(entries) = std::fs::read_dir(&photos) else {
+        eprintln!("no corpus at {}: nothing to compare", photos.display());
+        return;
+    };
+    let files =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.metadata().unwrap().len() < PHOTO_BYTES_MAX);
+    let (mut same, mut left) = (0, Vec::new());
+    for path in files {
+        let file = std::fs::read(&path).unwrap();
+        let decompress = Decompress::new_mem(&file).unwrap();
+        if decompress.components().len() != 3 {
+            continue;
+        }
+        let (whole, theirs) = by_libjpeg(&file);
+        match planes(&file, whole, &wanted(&theirs, 8)) {
+            Some(ours) => {
+                assert!(ours.iter().zip(&theirs).all(|(ours, (_, theirs))| ours == theirs), "{}", path.display())
+            }
+            None => left.push(path),
+        }
+        same += 1;
+    }
+    assert!(same > 20, "only {same} photos");
+    // One is in red, green and blue, and one is cut.
+    assert!(left.len() <= 2, "left to libjpeg: {left:?}");
+}
+
 #[test]
 fn smaller_planes_are_means_of_whole_ones() {
     for (name, file) in files() {
@@ -239,7 +274,7 @@ fn transforms_are_those_of_exact_numbers() {
             let mut plain = [0; 100];
             Anywhere.inverse(side, &block, &factors, &mut plain, 10);
             #[cfg(target_arch = "x86_64")]
-            if let Some(avx2) = super::Avx2::found() {
+            if let Some(avx2) = crate::processor::Avx2::found() {
                 let mut same = [0; 100];
                 avx2.inverse(side, &block, &factors, &mut same, 10);
                 assert_eq!(plain, same, "{side} samples");

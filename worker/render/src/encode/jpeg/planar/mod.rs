@@ -11,14 +11,14 @@ mod writer;
 mod tests;
 
 use self::codes::{CodeTable, optimal};
-#[cfg(target_arch = "x86_64")]
-use self::forward::Avx2;
 use self::forward::{Anywhere, Forward};
 use self::quantiser::Quantiser;
 use self::symbols::{Counted, Sink, Written, scan};
 use self::writer::Writer;
 use crate::jpeg::{Codes, FIRST, OTHERS};
 use crate::planes::Planes;
+#[cfg(target_arch = "x86_64")]
+use crate::processor::Avx2;
 
 /// The file, with codes made for the picture or with the usual ones.
 pub(super) fn encode(planes: &Planes, quality: u8, own_codes: bool) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! Bits into bytes, with a zero stuffed behind every `0xff`.
 
+use crate::jpeg::has_marker_byte;
+
 /// Entropy-coded data behind what is there already.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -66,14 +68,6 @@ impl Writer {
         }
         self.bytes
     }
-}
-
-/// Whether one of the bytes is `0xff`.
-#[inline(always)]
-fn has_marker_byte(word: u64) -> bool {
-    const LOWER: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    ((word & LOWER) + ONES) & word & !LOWER != 0
 }
 
 #[cfg(test)]

@@ -9,8 +9,6 @@ mod anywhere;
 mod x86_64;
 
 pub(super) use self::anywhere::Anywhere;
-#[cfg(target_arch = "x86_64")]
-pub(super) use self::x86_64::Avx2;
 use super::frame::Block;
 use crate::jpeg::{COSINE_BITS, EVEN_COSINES, ODD_COSINES};
 

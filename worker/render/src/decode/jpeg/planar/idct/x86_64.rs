@@ -12,20 +12,7 @@ use bytemuck::cast;
 
 use super::super::frame::Block;
 use super::{Idct, MIDDLE, PASS_BITS, SCALE_BITS, flat, matrix, picked};
-
-/// On a processor that is known to have AVX2.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Avx2(());
-
-impl Avx2 {
-    /// When the processor has it, and what goes with it: shifts by any number of bits.
-    pub(in super::super) fn found() -> Option<Self> {
-        let found = std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("bmi1")
-            && std::arch::is_x86_feature_detected!("bmi2");
-        found.then_some(Self(()))
-    }
-}
+use crate::processor::Avx2;
 
 impl Idct for Avx2 {
     #[inline(always)]

@@ -5,8 +5,6 @@ mod anywhere;
 mod x86_64;
 
 pub(super) use self::anywhere::Anywhere;
-#[cfg(target_arch = "x86_64")]
-pub(super) use self::x86_64::Avx2;
 use super::quantiser::Quantiser;
 use crate::jpeg::{BLOCK, COEFFICIENTS, COSINE_BITS};
 

@@ -14,21 +14,7 @@ use bytemuck::cast;
 use super::{Coefficients, Forward, MIDDLE, Rows, SHIFTS};
 use crate::encode::jpeg::planar::quantiser::Quantiser;
 use crate::jpeg::{BLOCK, COEFFICIENTS, EVEN_COSINES, ODD_COSINES, ZIGZAG};
-
-/// On a processor that is known to have AVX2.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Avx2(());
-
-impl Avx2 {
-    /// When the processor has it, and what goes with it: shifts by any number of bits, and counts of zeros.
-    pub(in super::super) fn found() -> Option<Self> {
-        let found = std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("bmi1")
-            && std::arch::is_x86_feature_detected!("bmi2")
-            && std::arch::is_x86_feature_detected!("lzcnt");
-        found.then_some(Self(()))
-    }
-}
+use crate::processor::Avx2;
 
 impl Forward for Avx2 {
     #[inline(always)]
