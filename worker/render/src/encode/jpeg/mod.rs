@@ -47,6 +47,10 @@ pub(super) fn encode_planes(planes: &Planes, preset: &Preset) -> Result<Vec<u8>,
     if preset.progressive {
         return encode_planes_by_libjpeg(planes, preset);
     }
+    let Dimensions { width, height } = planes.dimensions;
+    if width.max(height) > u16::MAX.into() {
+        return Err(failed("JPEG", &format!("{width}x{height} pixels, a side has at most {}", u16::MAX)));
+    }
     fenced(FailureCode::EncodeFailed, "JPEG encoder", || {
         Ok(planar::encode(planes, preset.quality, has_own_tables(planes.dimensions, preset)))
     })

@@ -3,7 +3,7 @@
 use shared::domain::dimensions::Dimensions;
 use shared::domain::preset::{Preset, PresetTable};
 
-use super::super::{OWN_TABLES_PIXELS_MAX, encode_planes_by_libjpeg};
+use super::super::{OWN_TABLES_PIXELS_MAX, encode_planes, encode_planes_by_libjpeg};
 use super::forward::Anywhere;
 use super::{encode, encode_by};
 use crate::geometry::Area;
@@ -51,6 +51,13 @@ fn files_are_those_of_libjpeg_to_the_bit() {
             }
         }
     }
+}
+
+#[test]
+fn sides_that_no_jpeg_has_are_refused() {
+    let file = |width: u32| encode_planes(&planes(width, 1, 0), &preset(80));
+    assert!(image::load_from_memory(&file(65_535).unwrap()).unwrap().width() == 65_535);
+    assert!(file(65_536).unwrap_err().to_string().contains("65536x1"));
 }
 
 #[test]
