@@ -3,6 +3,8 @@
 
 /// Samples each way of a block.
 pub(crate) const BLOCK: usize = 8;
+/// Pixels of the longest side. The format has 35 more, which programs built on libjpeg refuse.
+pub(crate) const SIDE_MAX: u16 = 65_500;
 /// Coefficients of a block, and as many samples.
 pub(crate) const COEFFICIENTS: usize = BLOCK * BLOCK;
 

@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 use std::{io, slice};
 
 use render::SourceMemory;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fstat, memfd_create};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use super::protocol::Place;
@@ -133,14 +133,18 @@ impl Window {
     /// An empty one. Fails when this process has no memory or descriptors left.
     pub(super) fn new() -> io::Result<Self> {
         let file = sealable("thumbline-window")?;
-        file.set_len(WINDOW_BYTES as u64)?;
-        fcntl_add_seals(&file, SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+        // With its memory: there is no error for a copy that finds none, only a signal.
+        fallocate(&file, FallocateFlags::empty(), 0, WINDOW_BYTES as u64)?;
+        fcntl_add_seals(&file, SealFlags::GROW | SealFlags::SHRINK)?;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         #[expect(unsafe_code, reason = "what is written to has to be mapped")]
         // SAFETY: a new mapping at a place of the kernel's choice touches no memory that anybody has.
         let start = unsafe { mmap(ptr::null_mut(), WINDOW_BYTES, protection, MapFlags::SHARED, &file, 0)? };
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("a mapping at address zero"))?;
-        Ok(Self { file, start })
+        let window = Self { file, start };
+        // Nobody who is given the file can write to it, nor take pages out of it.
+        fcntl_add_seals(&window.file, SealFlags::FUTURE_WRITE | SealFlags::SEAL)?;
+        Ok(window)
     }
 
     /// What a child is given.
@@ -148,14 +152,17 @@ impl Window {
         &self.file
     }
 
-    /// Writes a source, of which only so much as it holds.
-    pub(super) fn write(&mut self, source: &[u8]) {
-        let length = source.len().min(WINDOW_BYTES);
-        #[expect(unsafe_code, reason = "the child maps the same memory, so there may be no reference to it here")]
-        // SAFETY: mapped for writing, that long, until it is dropped; nobody here has a reference into it.
-        unsafe {
-            ptr::copy_nonoverlapping(source.as_ptr(), self.start.as_ptr().cast(), length);
+    /// Writes a source. Fails when it is longer than the window.
+    pub(super) fn write(&mut self, source: &[u8]) -> io::Result<()> {
+        if source.len() > WINDOW_BYTES {
+            return Err(io::Error::other("the source is longer than the window of its render child"));
         }
+        #[expect(unsafe_code, reason = "the child maps the same memory, so there may be no reference to it here")]
+        // SAFETY: mapped for writing, at least that long, until it is dropped; nobody here has a reference into it.
+        unsafe {
+            ptr::copy_nonoverlapping(source.as_ptr(), self.start.as_ptr().cast(), source.len());
+        }
+        Ok(())
     }
 }
 
@@ -300,12 +307,14 @@ mod tests {
         let mut window = Window::new().unwrap();
         let mapped = MappedSource::of_window(window.file()).unwrap();
         for bytes in [b"first", b"other"] {
-            window.write(bytes);
+            window.write(bytes).unwrap();
             assert_eq!(&mapped.bytes()[..5], bytes);
         }
-        window.write(&vec![7; WINDOW_BYTES + 1]);
+        window.write(&vec![7; WINDOW_BYTES]).unwrap();
         assert_eq!(mapped.bytes(), vec![7; WINDOW_BYTES]);
-        assert!(window.file().set_len(0).is_err() && window.file().write_all_at(b"x", WINDOW_BYTES as u64).is_err());
+        assert!(window.write(&vec![8; WINDOW_BYTES + 1]).is_err());
+        assert_eq!(mapped.bytes()[0], 7);
+        assert!(window.file().set_len(0).is_err() && window.file().write_all_at(b"x", 0).is_err());
     }
 
     #[test]

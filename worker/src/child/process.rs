@@ -163,7 +163,7 @@ impl RenderChild {
         let frame = protocol::frame(order)?;
         match source.held() {
             Held::Memory(bytes) => {
-                self.window.write(bytes);
+                self.window.write(bytes).map_err(FrameError::Ended)?;
                 send(&mut self.socket, &frame, &[]).await?;
             }
             Held::File(file) => send(&mut self.socket, &frame, &[file.as_fd()]).await?,

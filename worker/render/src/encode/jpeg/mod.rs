@@ -12,6 +12,7 @@ use shared::domain::preset::{Preset, Subsampling};
 
 use super::failed;
 use crate::fence::fenced;
+use crate::jpeg::SIDE_MAX;
 use crate::planes::{Plane, Planes};
 use crate::raster::{Layout, Raster};
 
@@ -48,8 +49,8 @@ pub(super) fn encode_planes(planes: &Planes, preset: &Preset) -> Result<Vec<u8>,
         return encode_planes_by_libjpeg(planes, preset);
     }
     let Dimensions { width, height } = planes.dimensions;
-    if width.max(height) > u16::MAX.into() {
-        return Err(failed("JPEG", &format!("{width}x{height} pixels, a side has at most {}", u16::MAX)));
+    if width.max(height) > SIDE_MAX.into() {
+        return Err(failed("JPEG", &format!("{width}x{height} pixels, a side has at most {SIDE_MAX}")));
     }
     fenced(FailureCode::EncodeFailed, "JPEG encoder", || {
         Ok(planar::encode(planes, preset.quality, has_own_tables(planes.dimensions, preset)))

@@ -2,7 +2,7 @@
 
 use shared::domain::dimensions::Dimensions;
 
-use crate::jpeg::{BLOCK, COEFFICIENTS, ZIGZAG};
+use crate::jpeg::{BLOCK, COEFFICIENTS, SIDE_MAX, ZIGZAG};
 
 /// A block of coefficients, in the order that suits transforms: see [`place`].
 pub(super) type Block = [i16; COEFFICIENTS];
@@ -58,7 +58,8 @@ impl Frame {
         let (&[precision, y0, y1, x0, x1, count], rest) = payload.split_first_chunk()?;
         let [height, width] = [[y0, y1], [x0, x1]].map(u16::from_be_bytes);
         let has_dimensions = (u32::from(width), u32::from(height)) == (dimensions.width, dimensions.height);
-        if precision != 8 || count != 3 || !has_dimensions || rest.len() != 9 {
+        let is_too_long = width.max(height) > SIDE_MAX;
+        if precision != 8 || count != 3 || !has_dimensions || is_too_long || rest.len() != 9 {
             return None;
         }
         let factors = |index: usize| (usize::from(rest[index * 3 + 1] >> 4), usize::from(rest[index * 3 + 1] & 15));

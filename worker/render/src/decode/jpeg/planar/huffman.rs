@@ -97,7 +97,8 @@ impl Huffman {
                 }
                 (code, symbol) = (code + 1, symbol + 1);
             }
-            if code > 1 << length {
+            // A code of ones only is not allowed.
+            if count > 0 && code >= 1 << length {
                 return None;
             }
             table.limits[length as usize] = code << (LONGEST - length);
@@ -163,7 +164,9 @@ mod tests {
         counts[0] = 3;
         assert!(Huffman::new(&counts, &[0, 1, 2]).is_none());
         counts[0] = 2;
-        assert!(Huffman::new(&counts, &[0, 1]).is_some());
-        assert!(Huffman::new(&counts, &[0]).is_none());
+        assert!(Huffman::new(&counts, &[0, 1]).is_none(), "of ones only");
+        counts[0] = 1;
+        assert!(Huffman::new(&counts, &[0]).is_some());
+        assert!(Huffman::new(&counts, &[]).is_none());
     }
 }

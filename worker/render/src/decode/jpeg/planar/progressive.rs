@@ -14,10 +14,17 @@ pub(super) struct Band {
     /// First and last coefficient.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// Whether these coefficients were there already, but for a bit.
-    pub(super) refines: bool,
+    /// The place of the lowest bit that these coefficients had before; 0 where there was none.
+    pub(super) before: u32,
     /// The place of the lowest bit that it adds.
     pub(super) shift: u32,
+}
+
+impl Band {
+    /// Whether these coefficients were there already, but for a bit.
+    fn refines(self) -> bool {
+        self.before > 0
+    }
 }
 
 /// The coefficients of a component, in whole units.
@@ -28,6 +35,8 @@ pub(super) struct Coefficients {
     present: Vec<u64>,
     /// Blocks of a row.
     across: usize,
+    /// The place of the lowest bit that is known of each coefficient, in the order of a file.
+    known: [Option<u32>; COEFFICIENTS],
 }
 
 impl Coefficients {
@@ -35,7 +44,26 @@ impl Coefficients {
     pub(super) fn new(frame: &Frame, component: &Component) -> Self {
         let across = frame.units_across * component.across;
         let count = across * frame.units_down * component.down;
-        Self { blocks: vec![[0; COEFFICIENTS]; count], present: vec![0; count], across }
+        Self { blocks: vec![[0; COEFFICIENTS]; count], present: vec![0; count], across, known: [None; COEFFICIENTS] }
+    }
+}
+
+impl Coefficients {
+    /// Notes what a scan adds; `None` when that is not what is missing next. libjpeg goes on in ways of its own then.
+    fn note(&mut self, band: Band) -> Option<()> {
+        for known in &mut self.known[band.first..=band.last] {
+            let follows = match known {
+                None => band.before == 0,
+                Some(bit) => *bit > 0 && band.before == *bit && band.shift == *bit - 1,
+            };
+            *known = follows.then_some(Some(band.shift))?;
+        }
+        Some(())
+    }
+
+    /// Whether all bits of all coefficients are known. What is not, libjpeg guesses from the blocks around.
+    pub(super) fn are_whole(&self) -> bool {
+        self.known.iter().all(|known| *known == Some(0))
     }
 }
 
@@ -58,6 +86,7 @@ pub(super) fn read<'a>(
     restarts: Restarts,
     bits: Bits<'a>,
 ) -> Option<Bits<'a>> {
+    codings.iter_mut().try_for_each(|coding| coding.coefficients.note(band))?;
     match codings {
         [coding] if band.first > 0 => others(band, coding, restarts, bits),
         _ if band.first > 0 || band.last > 0 => None,
@@ -106,7 +135,7 @@ fn firsts<'a>(
 #[inline(always)]
 fn others<'a>(band: Band, coding: &mut Coding<'_, '_>, mut restarts: Restarts, mut bits: Bits<'a>) -> Option<Bits<'a>> {
     let table = coding.table?;
-    let Coefficients { blocks, present, across } = &mut *coding.coefficients;
+    let Coefficients { blocks, present, across, .. } = &mut *coding.coefficients;
     // Blocks to come of which this band has nothing more.
     let mut empty = 0;
     let rows = blocks.chunks_exact_mut(*across).zip(present.chunks_exact_mut(*across));
@@ -116,7 +145,7 @@ fn others<'a>(band: Band, coding: &mut Coding<'_, '_>, mut restarts: Restarts, m
                 bits = restarts.passed(bits)?;
                 empty = 0;
             }
-            if band.refines {
+            if band.refines() {
                 refine(band, table, &mut bits, block, present, &mut empty)?;
             } else if empty > 0 {
                 empty -= 1;
@@ -136,7 +165,7 @@ impl Coding<'_, '_> {
     #[inline(always)]
     fn first(&mut self, band: Band, bits: &mut Bits<'_>, at: usize) -> Option<()> {
         let block = self.coefficients.blocks.get_mut(at)?;
-        if band.refines {
+        if band.refines() {
             block[0] |= i16::from(bits.bit()) << band.shift;
             return Some(());
         }
@@ -173,10 +202,13 @@ fn add(band: Band, table: &Huffman, source: &mut Bits<'_>, block: &mut Block, pr
             }
         }
         index += code.run() as usize;
-        // A run in a damaged file may lead beyond the last one.
-        let last = index.min(COEFFICIENTS - 1);
-        block[place(last)] = code.taken(&mut bits) << band.shift;
-        *present |= 1 << last;
+        let value = code.taken(&mut bits) << band.shift;
+        // A run that leads beyond the last one, or more bits than a coefficient has.
+        if index > band.last || value == 0 {
+            return None;
+        }
+        block[place(index)] = value;
+        *present |= 1 << index;
         index += 1;
     }
     *source = bits;
@@ -222,7 +254,11 @@ fn refine(
         let before = left & zero.wrapping_sub(1);
         refine_those(before & there, bit, &mut bits, block);
         left &= !(before | zero);
-        if added != 0 && zero != 0 {
+        if added != 0 {
+            // There are not as many zeros as the code says.
+            if zero == 0 {
+                return None;
+            }
             block[place(zero.trailing_zeros() as usize)] = added;
             *present |= zero;
         }
@@ -281,7 +317,7 @@ pub(super) fn write<I: Idct>(
     for unit_row in 0..frame.units_down {
         let parts = frame.components.iter().zip(coefficients).zip(factors).zip(&mut strips.0);
         for (((component, coefficients), factors), strip) in parts {
-            let Coefficients { blocks, present, across } = coefficients;
+            let Coefficients { blocks, present, across, .. } = coefficients;
             let rows = blocks.chunks_exact(*across).zip(present.chunks_exact(*across)).skip(unit_row * component.down);
             for (row, (blocks, present)) in rows.take(component.down).enumerate() {
                 for (column, (block, present)) in blocks.iter().zip(present).enumerate() {

@@ -76,8 +76,8 @@ impl<'a> File<'a> {
                     let scan = self.scan(payload)?;
                     let frame = self.frame.clone()?;
                     self.latch(&frame, &scan)?;
-                    self.assume_usual_codes();
                     if !frame.progressive {
+                        self.assume_usual_codes();
                         return self.sequential_planes(idct, &frame, &scan, wanted);
                     }
                     self.progressive_scan(&frame, &scan)?;
@@ -136,8 +136,9 @@ impl<'a> File<'a> {
         let frame = self.frame.as_ref()?;
         let factors = self.latched.each_ref().map(|factors| factors.as_ref().map(in_places));
         let [Some(luma), Some(blue), Some(red)] = factors else { return None };
+        let coefficients = self.coefficients.as_ref().filter(|all| all.iter().all(Coefficients::are_whole))?;
         let mut strips = Strips::new(frame, wanted);
-        progressive::write(idct, frame, self.coefficients.as_ref()?, &[luma, blue, red], &mut strips);
+        progressive::write(idct, frame, coefficients, &[luma, blue, red], &mut strips);
         strips.finish()
     }
 
@@ -152,7 +153,7 @@ impl<'a> File<'a> {
         Some(())
     }
 
-    /// Frames of a film have no codes, and mean the usual ones; libjpeg reads them so, too.
+    /// Sequential frames of a film have no codes, and mean the usual ones; libjpeg reads them so, too.
     fn assume_usual_codes(&mut self) {
         for (tables, usual) in [(&mut self.first_tables, FIRST), (&mut self.other_tables, OTHERS)] {
             for (table, codes) in tables.iter_mut().zip(usual).filter(|(table, _)| table.is_none()) {
@@ -186,7 +187,7 @@ impl<'a> File<'a> {
             0xc0..=0xcf | 0xdc => return None,
             0xdb => self.multipliers(payload)?,
             0xdd => self.restart_interval = u16::from_be_bytes(*payload.first_chunk()?).into(),
-            0xe0 => self.jfif |= payload.starts_with(b"JFIF\0"),
+            0xe0 => self.jfif |= payload.len() >= 14 && payload.starts_with(b"JFIF\0"),
             0xee if payload.starts_with(b"Adobe") && payload.len() >= 12 => self.adobe = Some(payload[11]),
             _ => {}
         }
@@ -198,7 +199,12 @@ impl<'a> File<'a> {
             let (counts, rest) = rest.split_first_chunk::<16>()?;
             let count = counts.iter().map(|count| usize::from(*count)).sum();
             let (symbols, rest) = rest.split_at_checked(count)?;
-            let tables = if head >> 4 == 0 { &mut self.first_tables } else { &mut self.other_tables };
+            let tables = match head >> 4 {
+                // The first coefficient has no zeros before it.
+                0 if symbols.iter().all(|symbol| *symbol < 16) => &mut self.first_tables,
+                1 => &mut self.other_tables,
+                _ => return None,
+            };
             *tables.get_mut(usize::from(head & 15))? = Some(Huffman::new(counts, symbols)?);
             payload = rest;
         }
@@ -212,6 +218,10 @@ impl<'a> File<'a> {
             let (values, rest) = rest.split_at_checked(factors.len() * width)?;
             for (factor, value) in factors.iter_mut().zip(values.chunks_exact(width)) {
                 *factor = value.iter().fold(0, |all, byte| all << 8 | u16::from(*byte));
+                // More than our arithmetic holds, and than any picture means.
+                if *factor > i16::MAX.cast_unsigned() {
+                    return None;
+                }
             }
             *self.factors.get_mut(usize::from(head & 15))? = Some(factors);
             payload = rest;
@@ -235,7 +245,7 @@ impl<'a> File<'a> {
         let band = Band {
             first: first.into(),
             last: last.into(),
-            refines: approximation >> 4 > 0,
+            before: u32::from(approximation >> 4),
             shift: u32::from(approximation & 15),
         };
         let valid = band.first <= band.last && band.last < COEFFICIENTS && band.shift <= 13;

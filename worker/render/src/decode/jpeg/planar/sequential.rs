@@ -61,10 +61,11 @@ impl<'t> Coding<'t> {
             if pair.is_special() {
                 let code = self.others.next(&bits)?;
                 let value = code.taken(&mut bits);
-                if code.bits() > 0 {
-                    put(block, index + code.run() as usize, value);
-                } else if code.run() < 15 {
+                if code.bits() == 0 && code.run() < 15 {
                     break;
+                }
+                if KEPT && code.bits() > 0 {
+                    put(block, index + code.run() as usize, value);
                 }
                 index += code.run() as usize + 1;
                 continue;
@@ -88,6 +89,10 @@ impl<'t> Coding<'t> {
             if pair.ends() {
                 break;
             }
+        }
+        // A run that leads beyond the last coefficient.
+        if index > COEFFICIENTS {
+            return None;
         }
         *source = bits;
         Some(KEPT && index > 1)

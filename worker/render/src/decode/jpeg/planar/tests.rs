@@ -174,6 +174,27 @@ fn components_have_scales_of_their_own() {
     let smaller = planes(&file, whole, &half).unwrap();
     assert!(luma == theirs[0].1);
     assert!([&blue, &red] == [&smaller[1], &smaller[2]]);
+    // Of chroma only first coefficients are kept, whatever codes the others have.
+    let file = Written { sampling: (1, 1), quality: 100.0, ..WRITTEN }.file();
+    let (whole, theirs) = by_libjpeg(&file);
+    let (quarter, eighth) = (wanted(&theirs, 2), wanted(&theirs, 1));
+    let mixed = planes(&file, whole, &[quarter[0], eighth[1], eighth[2]]).unwrap();
+    assert!(mixed[0] == planes(&file, whole, &quarter).unwrap()[0]);
+    assert!(mixed[1..] == planes(&file, whole, &eighth).unwrap()[1..]);
+}
+
+#[test]
+fn a_progressive_file_that_lacks_a_pass_is_left_to_libjpeg() {
+    let file = Written { progressive: true, ..WRITTEN }.file();
+    let (whole, theirs) = by_libjpeg(&file);
+    let wanted = wanted(&theirs, 8);
+    let scans: Vec<usize> = (0..file.len() - 1).filter(|at| file[*at..].starts_with(&[0xff, 0xda])).collect();
+    assert!(scans.len() > 5 && planes(&file, whole, &wanted).is_some());
+    for scan in &scans[1..] {
+        // Codes come before their scan, and do no harm without it.
+        let shorter = [&file[..*scan], &[0xff, 0xd9]].concat();
+        assert_eq!(planes(&shorter, whole, &wanted), None, "without what begins at {scan}");
+    }
 }
 
 #[test]
@@ -186,7 +207,7 @@ fn what_is_damaged_or_of_another_kind_is_left_to_libjpeg() {
         for cut in (2..file.len() - 8).step_by(1 + file.len() / 97) {
             assert_eq!(planes(&file[..cut], whole, &wanted), None, "{name}: cut at {cut}");
         }
-        // Anything may come of these but a panic.
+        // Anything may come of these but a panic: coefficients that no picture has come to other samples than libjpeg's.
         for at in (2..file.len()).step_by(1 + file.len() / 149) {
             for flipped in [1, 0x80, 0xff] {
                 let mut damaged = file.clone();

@@ -40,7 +40,8 @@ impl Quantiser {
         Self::new(&CHROMA, quality)
     }
 
-    /// Qualities are those of libjpeg: a percentage of the factors that grows ever faster below 50.
+    /// Qualities are those of libjpeg: a percentage of the factors that grows ever faster below 50. No factor is more than 255, the
+    /// most that baseline JPEG has.
     fn new(usual: &[u8; COEFFICIENTS], quality: u8) -> Self {
         let percent = match u32::from(quality.clamp(1, 100)) {
             quality @ ..50 => 5000 / quality,

@@ -113,8 +113,9 @@ pub(super) fn scan<F: Forward>(planes: &Planes, [luma, chroma]: &[Quantiser; 2],
                 }
             }
             for (plane, before) in [cb, cr].into_iter().zip(&mut before[1..]) {
-                if let Some(rows) = rows(plane, unit, unit_row, &mut edge) {
-                    block(&transform.forward(&rows, chroma), 1, before, sink);
+                match rows(plane, unit, unit_row, &mut edge) {
+                    Some(rows) => block(&transform.forward(&rows, chroma), 1, before, sink),
+                    None => sink.take(&[Symbol::new(1, 0, 0), Symbol::new(3, END, 0)]),
                 }
             }
         }

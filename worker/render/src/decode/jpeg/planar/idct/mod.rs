@@ -3,6 +3,8 @@
 //! All are products with a matrix, of which one half mirrors the other: even frequencies count alike in both halves, odd ones with
 //! the opposite sign. To 4, 2 and 1 samples these are the transform of 8 points, of which neighbours are averaged; to other
 //! numbers, the transform of that many points, for which the higher frequencies do not count. libjpeg has it so, too.
+//!
+//! Coefficients that no picture has, beyond 16 bits when multiplied, come to other samples here and there.
 
 mod anywhere;
 #[cfg(target_arch = "x86_64")]
