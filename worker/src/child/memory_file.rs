@@ -118,7 +118,7 @@ fn sealable(name: &str) -> io::Result<File> {
 #[derive(Debug)]
 pub(super) struct Window {
     file: File,
-    /// All of it, mapped: copying into it costs half of what writing to the file does.
+    /// All of it, mapped: copying into it spares the kernel's work for each page of a write.
     start: NonNull<c_void>,
 }
 
