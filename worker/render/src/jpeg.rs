@@ -3,6 +3,8 @@
 
 /// Samples each way of a block.
 pub(crate) const BLOCK: usize = 8;
+/// The same, for sides of pictures.
+pub(crate) const BLOCK_PIXELS: u32 = BLOCK as u32;
 /// Pixels of the longest side. The format has 35 more, which programs built on libjpeg refuse.
 pub(crate) const SIDE_MAX: u16 = 65_500;
 /// Coefficients of a block, and as many samples.

@@ -8,10 +8,8 @@ use super::{check_scans, coarsest};
 use crate::decode::{DecodedPlanes, Order};
 use crate::geometry::Area;
 use crate::inspect::jpeg::{self, Sampling};
+use crate::jpeg::BLOCK_PIXELS;
 use crate::planes::{Plane, Planes};
-
-/// Samples each way of a block.
-const BLOCK: u32 = 8;
 
 /// The planes, each at its coarsest sufficient scale; `None` for a JPEG that is something else than YCbCr, or is damaged.
 pub(in crate::decode) fn planes(order: &Order<'_>) -> Result<Option<DecodedPlanes>, Failure> {
@@ -23,7 +21,7 @@ pub(in crate::decode) fn planes(order: &Order<'_>) -> Result<Option<DecodedPlane
     let factors = [(1, 1), (sampling.across, sampling.down), (sampling.across, sampling.down)];
     let wanted = [0, 1, 2].map(|index| {
         let (eighths, (across, down)) = (scales[index], factors[index]);
-        let side = |length: u32, by: u32| (length * u32::from(eighths)).div_ceil(by * BLOCK);
+        let side = |length: u32, by: u32| (length * u32::from(eighths)).div_ceil(by * BLOCK_PIXELS);
         Wanted {
             eighths,
             size: Dimensions { width: side(dimensions.width, across), height: side(dimensions.height, down) },
@@ -33,7 +31,7 @@ pub(in crate::decode) fn planes(order: &Order<'_>) -> Result<Option<DecodedPlane
     let mut samples = samples.into_iter();
     let planes = [0, 1, 2].map(|index| {
         let (Wanted { eighths, size }, (across, down)) = (wanted[index], factors[index]);
-        let scale = f64::from(eighths) / f64::from(BLOCK);
+        let scale = f64::from(eighths) / f64::from(BLOCK_PIXELS);
         let covered = Area::whole(dimensions).scaled(scale / f64::from(across), scale / f64::from(down));
         Plane::new(size, samples.next().unwrap_or_default(), covered)
     });

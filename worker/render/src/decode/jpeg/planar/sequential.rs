@@ -7,7 +7,7 @@ use super::idct::{Idct, fill, flat};
 use super::pairs::{NOWHERE, Pairs};
 use super::restarts::Restarts;
 use super::strips::Strips;
-use crate::jpeg::{BLOCK, COEFFICIENTS};
+use crate::jpeg::COEFFICIENTS;
 
 /// A block, and behind it a place for what is no coefficient.
 type Room = [i16; 128];
@@ -158,7 +158,7 @@ pub(super) fn read<I: Idct>(
                 let (block, _) = room.split_first_chunk_mut()?;
                 if has_more {
                     idct.inverse(part.side, block, &coding.factors, samples, part.stride);
-                    *block = [0; BLOCK * BLOCK];
+                    *block = [0; COEFFICIENTS];
                 } else {
                     fill(flat(block[0], coding.factors[0]), part.side, samples, part.stride);
                 }
